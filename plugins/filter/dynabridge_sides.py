@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Filters over the sides: the environment of a side, a region's partition, the sides of the local AWS."""
+
+import json
+
+from ansible.errors import AnsibleFilterError
+
+try:
+    from botocore.exceptions import UnknownRegionError
+    from botocore.session import get_session
+except ImportError:  # preflight reports it with the command that mends it
+    get_session = None
+
+# What a shell may hold that would lead a module to another account or endpoint than the side's profile.
+STRAY_VARIABLES = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_ACCESS_KEY",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SECRET_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_SECURITY_TOKEN",
+    "AWS_ENDPOINT_URL",
+    "AWS_URL",
+    "AWS_ROLE_ARN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+)
+
+
+def environment(sides, name):
+    """Environment variables that lead every AWS module to the account of the side."""
+    if name not in sides:
+        raise AnsibleFilterError(
+            f"unknown side '{name}': dynabridge_sides knows {', '.join(sorted(sides))}."
+            " Set the host's dynabridge_side to one of these, or add the side."
+        )
+    side = sides[name]
+    variables = dict.fromkeys(STRAY_VARIABLES, "")
+    variables.update(
+        AWS_PROFILE=side["profile"], AWS_REGION=side["region"], AWS_DEFAULT_REGION=side["region"]
+    )
+    if side.get("config_file"):
+        variables.update(_local_variables(side["config_file"]))
+    return variables
+
+
+def _local_variables(config_file):
+    """A file of the local AWS only, no credentials of the user's, no instance metadata, no proxy."""
+    return {
+        "AWS_CONFIG_FILE": config_file,
+        "AWS_SHARED_CREDENTIALS_FILE": config_file,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "NO_PROXY": "127.0.0.1",
+        "no_proxy": "127.0.0.1",
+    }
+
+
+def partition(region):
+    """The partition of a region, as botocore knows it."""
+    if get_session is None:
+        raise AnsibleFilterError(
+            f"botocore is missing for the Python that runs Ansible, so the partition of region '{region}'"
+            " is unknown. Install requirements.txt into that Python."
+        )
+    try:
+        return get_session().get_partition_for_region(region)
+    except UnknownRegionError as error:
+        raise AnsibleFilterError(
+            f"botocore knows no region '{region}'. Correct the region in dynabridge_sides,"
+            " or update botocore if the region is new."
+        ) from error
+
+
+def local_sides(sides, state, directory):
+    """The sides with the endpoints and accounts of the local AWS; without a state they have no endpoint."""
+    running = json.loads(state) if state else {}
+    config_file = f"{directory}/aws/config"
+    return {name: _local_side(side, running.get(name), config_file) for name, side in sides.items()}
+
+
+def _local_side(side, running, config_file):
+    mine = {"config_file": config_file, "endpoint_url": "", "account_id": ""}
+    if running:
+        mine.update(endpoint_url=running["endpoint_url"], account_id=running["account_id"])
+    return {**side, **mine}
+
+
+class FilterModule:
+    """What Ansible loads."""
+
+    def filters(self):
+        return {
+            "dynabridge_environment": environment,
+            "dynabridge_partition": partition,
+            "dynabridge_local_sides": local_sides,
+        }
