@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The launcher's verbs. Each returns the JSON object that is printed; `changed` is the truth for Ansible."""
+
+import contextlib
+import dataclasses
+import secrets
+
+from . import launch, ownership
+from .errors import LauncherError
+from .sides import SIDES, Side
+from .state import StateDirectory
+
+
+def up(directory: StateDirectory, ports: dict[str, int | None]) -> dict:
+    """Start what does not run yet; both sides answer when this returns."""
+    launch.check_emulator()
+    _refuse_equal_ports(ports)
+    made = directory.make()
+    with directory.locked():
+        running = running_sides(directory)
+        _refuse_other_ports(running, ports)
+        missing = [side for name, side in SIDES.items() if name not in running]
+        if missing:
+            _start_missing(directory, missing, ports, made)
+        return {"changed": bool(missing), **_description(directory)}
+
+
+def down(directory: StateDirectory) -> dict:
+    """Stop both sides with their Lambda workers and remove what `up` made."""
+    if not directory.launcher_file.is_file():
+        return {"changed": False, "state": "down", "directory": str(directory.path)}
+    with directory.locked():
+        ownership.stop(list(directory.read_launcher().get("tokens", {}).values()))
+        directory.remove()
+    return {"changed": True, "state": "down", "directory": str(directory.path)}
+
+
+def reset(directory: StateDirectory) -> dict:
+    """Empty both accounts; the processes, ports and profiles stay."""
+    running = running_sides(directory)
+    for name in SIDES:
+        if name not in running:
+            raise LauncherError(f"Side {name} is not running: start it with `python -m local_aws up`.")
+        if not launch.answers(running[name], "POST", "/_ministack/reset", timeout=60.0):
+            raise LauncherError(f"Side {name} did not reset; see {directory.log_file(running[name])}.")
+    return {"changed": True, **_description(directory)}
+
+
+def status(directory: StateDirectory) -> dict:
+    return {"changed": False, **_description(directory)}
+
+
+def running_sides(directory: StateDirectory) -> dict[str, Side]:
+    """The sides whose process is alive, ours, and answers."""
+    tokens = directory.read_launcher().get("tokens", {})
+    running = {}
+    for name, entry in directory.read_state().items():
+        side = dataclasses.replace(SIDES[name], port=entry["port"])
+        if entry["pid"] in ownership.owned_pids(tokens.get(name, "")) and launch.answers(side):
+            running[name] = side
+    return running
+
+
+def _description(directory: StateDirectory) -> dict:
+    running = running_sides(directory)
+    state = {name: entry for name, entry in directory.read_state().items() if name in running}
+    return {"state": {0: "down", len(SIDES): "up"}.get(len(running), "partial"), "directory": str(directory.path),
+            "aws_config_file": str(directory.aws_config_file), "sides": state}
+
+
+def _refuse_equal_ports(ports: dict[str, int | None]) -> None:
+    given = [port for port in ports.values() if port]
+    if len(set(given)) < len(given):
+        raise LauncherError(f"Both sides cannot listen on port {given[0]}: give two different ports.")
+
+
+def _refuse_other_ports(running: dict[str, Side], ports: dict[str, int | None]) -> None:
+    for name, side in running.items():
+        if ports.get(name) and ports[name] != side.port:
+            raise LauncherError(f"Side {name} already runs on port {side.port}, not {ports[name]}: run "
+                                "`python -m local_aws down` first, or leave out the port.")
+
+
+def _start_missing(directory: StateDirectory, missing: list[Side], ports: dict, made: bool) -> None:
+    """Start the sides that are missing, all or none: what a failed start began is taken back."""
+    before = directory.read_launcher()
+    tokens = {side.name: secrets.token_hex(16) for side in missing}
+    # What is left of a side that died (its workers) must not outlive the record of its token.
+    ownership.stop([before.get("tokens", {}).get(side.name, "") for side in missing])
+    directory.write_launcher({"made_directory": before.get("made_directory", made),
+                              "tokens": {**before.get("tokens", {}), **tokens}})
+    try:
+        sides, processes = _launch(directory, missing, ports, tokens)
+        for side, process in zip(sides, processes, strict=True):
+            launch.wait_until_answering(side, process, directory)
+        _record(directory, sides, [process.pid for process in processes])
+    except BaseException:  # also Ctrl-C: nothing may stay behind
+        ownership.stop(list(tokens.values()))
+        if not before:
+            directory.remove()
+        raise
+
+
+def _launch(directory: StateDirectory, missing: list[Side], ports: dict, tokens: dict):
+    """Open every port before the first process starts: a busy one means that nothing starts."""
+    with contextlib.ExitStack() as listeners:
+        pairs = [_with_listener(side, ports.get(side.name), listeners) for side in missing]
+        processes = [launch.start(side, listener, directory, tokens[side.name]) for side, listener in pairs]
+    return [side for side, _listener in pairs], processes
+
+
+def _with_listener(side: Side, port: int | None, listeners: contextlib.ExitStack):
+    listener = listeners.enter_context(launch.listening_socket(side, port))
+    return dataclasses.replace(side, port=listener.getsockname()[1]), listener
+
+
+def _record(directory: StateDirectory, sides: list[Side], pids: list[int]) -> None:
+    state = directory.read_state()
+    for side, pid in zip(sides, pids, strict=True):
+        state[side.name] = {"port": side.port, "endpoint_url": side.endpoint_url, "account_id": side.account_id,
+                            "region": side.region, "pid": pid}
+    known = [dataclasses.replace(SIDES[name], port=entry["port"]) for name, entry in sorted(state.items())]
+    directory.write_aws_config(known)
+    directory.write_state(dict(sorted(state.items())))

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One side's process: install the patches, then serve the emulator on the inherited socket until SIGTERM."""
+
+import argparse
+import asyncio
+import dataclasses
+import logging
+import os
+import resource
+import shutil
+import signal
+import sys
+
+from . import patches
+from .sides import SIDES, Side
+
+
+def main() -> None:
+    options = _options()
+    side = dataclasses.replace(SIDES[options.side], port=options.port)
+    _raise_descriptor_limit()
+    patches.install_all(side)
+    asyncio.run(_serve(options.descriptor))
+    _end()
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--side", choices=sorted(SIDES), required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--descriptor", type=int, required=True)
+    parser.add_argument("--token", required=True)  # only there to be seen in the process list
+    return parser.parse_args()
+
+
+def _raise_descriptor_limit() -> None:
+    """A burst of clients needs more than the usual 1024 descriptors."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (ValueError, OSError):
+        pass
+
+
+async def _serve(descriptor: int) -> None:
+    from hypercorn.asyncio import serve
+    from hypercorn.config import Config
+    from ministack.app import app
+
+    config = Config()
+    config.bind = [f"fd://{descriptor}"]
+    config.keep_alive_timeout = 75
+    config.graceful_timeout = 1.0  # clients hold idle connections open for ever
+    config.loglevel = os.environ["LOG_LEVEL"]
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    await serve(app, config, shutdown_trigger=stopped.wait)
+
+
+def _end() -> None:
+    """Take the Lambda workers and their folders along. Daemon threads may be in any state, so exit hard."""
+    patches.reset_all()
+    workers = sys.modules.get("ministack.core.lambda_runtime")
+    if workers is not None:
+        workers.reset()
+    shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
+    logging.shutdown()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
