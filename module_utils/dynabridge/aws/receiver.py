@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+"""The receiver: the peer's changes are applied to this side's tables by the conflict rule."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..changes import Change, fingerprint
+from ..conflict import fold
+from ..errors import MalformedRecord
+from ..settings import ReceiverSettings
+from ..wire import decode
+from .apply import Applier, Outcome
+from .counters import count_replicated, report
+from .quarantine import Quarantine
+
+
+@dataclass
+class Receiver:
+    """Handles batches of a Kinesis mapping with ReportBatchItemFailures."""
+
+    settings: ReceiverSettings
+    applier: Applier
+    quarantine: Quarantine
+    dynamodb: Any
+    cloudwatch: Any
+    now: Callable[[], float] = time.time
+
+    def handle(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Apply the batch; gives the partial batch response: where the mapping has to begin again."""
+        records = event["Records"]
+        tally: Counter[str] = Counter(kinesis_records=len(records))
+        changes = fold(self._changes(records, tally), self.settings.names)
+        outcome = self.applier.apply(changes)
+        for change, reason in outcome.poison:
+            self._keep(records[change.position], reason, tally, change)
+        self._tally(outcome, tally)
+        applied = _count(outcome.applied)
+        metrics = count_replicated(self.dynamodb, self.settings.stats_table, applied, self._lag(outcome.applied))
+        report("replicator_kinesis", tally, self.cloudwatch, metrics)
+        return {"batchItemFailures": self._failures(records, outcome)}
+
+    def _changes(self, records: list[dict], tally: Counter[str]) -> list[Change]:
+        changes: list[Change] = []
+        for position, record in enumerate(records):
+            try:
+                _side, found = decode(_payload(record), position)
+            except MalformedRecord as error:
+                self._keep(record, str(error), tally)
+                continue
+            for change in found:
+                if change.table in self.settings.tables:
+                    changes.append(change)
+                else:
+                    self._keep(record, f"table {change.table} is not replicated on side {self.settings.side}", tally, change)
+        return changes
+
+    def _keep(self, record: dict, reason: str, tally: Counter[str], change: Change | None = None) -> None:
+        """Keep a whole Kinesis record, or of a readable one just the change that cannot be applied."""
+        kinesis = record["kinesis"]
+        sequence = kinesis["sequenceNumber"]
+        content: Any = record
+        if change is not None:
+            sequence, content = f"{sequence}-{fingerprint(change)}", asdict(change)
+        self.quarantine.keep(content, reason, record["eventSourceARN"], sequence,
+                             float(kinesis.get("approximateArrivalTimestamp", 0)))
+        tally["quarantined"] += 1
+
+    def _lag(self, applied: list[Change]) -> float:
+        """Seconds from the oldest write of the batch to now (AWS rounds the time of the write to the second)."""
+        return max((self.now() - change.at for change in applied if change.at), default=0.0)
+
+    @staticmethod
+    def _tally(outcome: Outcome, tally: Counter[str]) -> None:
+        tally.update(applied=_count(outcome.applied), refused=_count(outcome.refused), items=len(outcome.applied),
+                     unsettled=len(outcome.unsettled))
+
+    @staticmethod
+    def _failures(records: list[dict], outcome: Outcome) -> list[dict]:
+        """The mapping begins again at the lowest reported record; what was applied is refused then, not applied twice."""
+        if not outcome.unsettled:
+            return []
+        first = min(change.position for change, _reason in outcome.unsettled)
+        return [{"itemIdentifier": records[first]["kinesis"]["sequenceNumber"]}]
+
+
+def _payload(record: dict) -> bytes:
+    try:
+        return base64.b64decode(record["kinesis"]["data"], validate=True)
+    except (KeyError, TypeError, binascii.Error) as error:
+        raise MalformedRecord(f"Kinesis record without readable data: {error}") from error
+
+
+def _count(changes: list[Change]) -> int:
+    return sum(change.count for change in changes)

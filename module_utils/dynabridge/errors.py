@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: MIT
+"""Errors that a person on call can act on: each names the thing that is wrong and says what to do."""
+
+
+class DynabridgeError(Exception):
+    """Base of all errors of the kit. ``str(error)`` is the sentence to show."""
+
+
+class SettingsError(DynabridgeError):
+    """A variable of a function or playbook is missing or makes no sense."""
+
+
+class MalformedRecord(DynabridgeError):
+    """A record that cannot be read: it goes to the quarantine whole, the rest of its batch goes on."""
+
+
+class PeerKeyMissing(DynabridgeError):
+    """The peer's key pair is not in Parameter Store."""
+
+
+class PeerRefused(DynabridgeError):
+    """The peer's AWS refused the key pair, or what it asked for."""
+
+
+class TableUnavailable(DynabridgeError):
+    """The table to write to is not there, or may not be written to."""

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: MIT
+"""The environment variables of the two functions, read once and checked.
+
+The names are those of the source documents where these have them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import SettingsError
+from .stamps import StampNames
+from .wire import LANES
+
+
+@dataclass(frozen=True)
+class SenderSettings:
+    """What ``ddb_send_to_kinesis`` runs by. ``target_tables`` maps a table of this side to the peer's twin."""
+
+    side: str
+    parameter_path: str
+    target_region: str
+    target_stream: str
+    target_tables: Mapping[str, str]
+    quarantine_bucket: str
+    names: StampNames
+    proxies: Mapping[str, str]
+    replicate_ttl_deletes: bool
+    lanes: int
+
+    def target_table(self, table: str) -> str:
+        """The peer's twin of a table of this side."""
+        twin = self.target_tables.get(table, self.target_tables.get("*"))
+        if twin is None:
+            raise SettingsError(f"TARGET_TABLE names no twin for table {table}: deploy again, or remove its mapping")
+        return twin
+
+
+@dataclass(frozen=True)
+class ReceiverSettings:
+    """What ``replicator_kinesis`` runs by. ``tables`` are those it may write to."""
+
+    side: str
+    tables: frozenset[str]
+    stats_table: str
+    quarantine_bucket: str
+    names: StampNames
+    write_batch: int
+
+
+def sender_settings(env: Mapping[str, str]) -> SenderSettings:
+    """Read the sender's environment. Raises SettingsError naming the variable."""
+    return SenderSettings(
+        side=_required(env, "SIDE"),
+        parameter_path=_required(env, "PARAMETER_STORE_PATH_PREFIX"),
+        target_region=_required(env, "TARGET_REGION"),
+        target_stream=_required(env, "TARGET_STREAM"),
+        target_tables=_twins(_required(env, "TARGET_TABLE")),
+        quarantine_bucket=_required(env, "QUARANTINE_BUCKET"),
+        names=_stamp_names(env),
+        proxies=_proxies(env),
+        replicate_ttl_deletes=_switch(env, "REPLICATE_TTL_DELETES"),
+        lanes=_number(env, "WIRE_LANES", LANES, 1, 256),
+    )
+
+
+def receiver_settings(env: Mapping[str, str]) -> ReceiverSettings:
+    """Read the receiver's environment. Raises SettingsError naming the variable."""
+    return ReceiverSettings(
+        side=_required(env, "SIDE"),
+        tables=frozenset(_required(env, "TARGET_TABLE").split(",")),
+        stats_table=_required(env, "STATS_TABLE"),
+        quarantine_bucket=_required(env, "QUARANTINE_BUCKET"),
+        names=_stamp_names(env),
+        write_batch=_number(env, "WRITE_BATCH", 100, 1, 100),
+    )
+
+
+def _required(env: Mapping[str, str], name: str) -> str:
+    value = env.get(name, "").strip()
+    if not value:
+        raise SettingsError(f"environment variable {name} is missing: run deploy.yml for this side")
+    return value
+
+
+def _stamp_names(env: Mapping[str, str]) -> StampNames:
+    default = StampNames()
+    return StampNames(env.get("TIMESTAMP_ATTRIBUTE") or default.timestamp, env.get("REGION_ATTRIBUTE") or default.region)
+
+
+def _twins(text: str) -> dict[str, str]:
+    """``user-sg`` (the only table) or ``user-cn=user-sg,orders-cn=orders-sg``."""
+    if "=" not in text:
+        return {"*": text}
+    return dict(pair.split("=", 1) for pair in text.split(","))
+
+
+def _switch(env: Mapping[str, str], name: str) -> bool:
+    value = env.get(name, "FALSE").strip().upper() or "FALSE"
+    if value not in ("TRUE", "FALSE"):
+        raise SettingsError(f"environment variable {name} is {value!r}: it must be TRUE or FALSE")
+    return value == "TRUE"
+
+
+def _number(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    text: Any = env.get(name, "") or default
+    try:
+        value = int(text)
+    except ValueError:
+        value = low - 1
+    if not low <= value <= high:
+        raise SettingsError(f"environment variable {name} is {text!r}: it must be a number from {low} to {high}")
+    return value
+
+
+def _proxies(env: Mapping[str, str]) -> dict[str, str]:
+    """botocore picks the entry by the endpoint's scheme; the proxy itself is reached by http unless it says https."""
+    if not _switch(env, "USE_PROXY"):
+        return {}
+    server = _required(env, "PROXY_SERVER")
+    url = server if "://" in server else f"http://{server}"
+    return {"http": url, "https": url}
