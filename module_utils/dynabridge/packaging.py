@@ -17,6 +17,8 @@ import stat
 import zipfile
 from collections.abc import Iterable, Mapping
 
+from .errors import DynabridgeError
+
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold
 _UNIX = 3
 _FILE_MODE = stat.S_IFREG | 0o644
@@ -24,7 +26,7 @@ _LEFT_OUT_DIRECTORIES = frozenset({"__pycache__"})
 _LEFT_OUT_SUFFIXES = (".pyc", ".pyo")
 
 
-class PackagingError(ValueError):
+class PackagingError(DynabridgeError):
     """The sources cannot be packed; the text says which one and why."""
 
 
