@@ -85,8 +85,12 @@ def judge(record: dict[str, Any], policy: Policy) -> Verdict:
 def read_record(record: dict[str, Any], table: str, names: StampNames, position: int = 0) -> Change:
     """The change a DynamoDB stream record tells of. Raises MalformedRecord where it lacks what it must have."""
     data = _data(record)
-    common = {"table": table, "keys": data["Keys"], "at": float(data.get("ApproximateCreationDateTime", 0)),
-              "position": position}
+    common = {
+        "table": table,
+        "keys": data["Keys"],
+        "at": float(data.get("ApproximateCreationDateTime", 0)),
+        "position": position,
+    }
     if record["eventName"] == "REMOVE":
         return Change(DELETE, image=stamp_attributes(data.get("OldImage", {}), names), **common)
     return Change(PUT, image=data["NewImage"], **common)
@@ -113,6 +117,6 @@ def _data(record: dict[str, Any]) -> dict[str, Any]:
     name = record.get("eventName")
     if name not in ("INSERT", "MODIFY", "REMOVE"):
         raise MalformedRecord(f"stream record with unknown eventName {name!r}")
-    if name == "REMOVE" and "OldImage" not in data or name != "REMOVE" and "NewImage" not in data:
+    if (name == "REMOVE" and "OldImage" not in data) or (name != "REMOVE" and "NewImage" not in data):
         raise MalformedRecord("stream record without its image: the stream's view type must be NEW_AND_OLD_IMAGES")
     return data

@@ -76,5 +76,8 @@ def condition(change: Change, names: StampNames) -> dict[str, Any]:
     if is_delete:
         expression = f"attribute_exists(#k) AND ({expression})"
         expression_names["#k"] = hash_key
-    return {"ConditionExpression": expression, "ExpressionAttributeNames": expression_names,
-            "ExpressionAttributeValues": values}
+    return {
+        "ConditionExpression": expression,
+        "ExpressionAttributeNames": expression_names,
+        "ExpressionAttributeValues": values,
+    }

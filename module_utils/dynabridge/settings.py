@@ -87,7 +87,9 @@ def _required(env: Mapping[str, str], name: str) -> str:
 
 def _stamp_names(env: Mapping[str, str]) -> StampNames:
     default = StampNames()
-    return StampNames(env.get("TIMESTAMP_ATTRIBUTE") or default.timestamp, env.get("REGION_ATTRIBUTE") or default.region)
+    return StampNames(
+        env.get("TIMESTAMP_ATTRIBUTE") or default.timestamp, env.get("REGION_ATTRIBUTE") or default.region
+    )
 
 
 def _twins(text: str) -> dict[str, str]:

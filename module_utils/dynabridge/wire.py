@@ -104,7 +104,9 @@ def decode(data: bytes, position: int = 0) -> tuple[str, list[Change]]:
     if data[:3] != MAGIC:
         raise MalformedRecord("not a dynabridge record: it does not begin with DBR")
     if data[3:4] != bytes([VERSION]):
-        raise MalformedRecord(f"wire version {data[3:4].hex()} is not known here (this side reads {VERSION}): deploy both sides")
+        raise MalformedRecord(
+            f"wire version {data[3:4].hex()} is not known here (this side reads {VERSION}): deploy both sides"
+        )
     body = _decompress(data[4:])
     try:
         envelope = json.loads(body)
@@ -126,8 +128,15 @@ def _decompress(data: bytes) -> bytes:
 
 def _read_change(row: list[Any], position: int) -> Change:
     operation, table, keys, image, count, at = row
-    well_formed = (operation in (PUT, DELETE) and isinstance(table, str) and isinstance(image, dict)
-                   and isinstance(keys, dict) and keys and isinstance(count, int) and isinstance(at, (int, float)))
+    well_formed = (
+        operation in (PUT, DELETE)
+        and isinstance(table, str)
+        and isinstance(image, dict)
+        and isinstance(keys, dict)
+        and keys
+        and isinstance(count, int)
+        and isinstance(at, (int, float))
+    )
     if not well_formed:
         raise ValueError("change of unexpected shape")
     return Change(operation, table, keys, image, count, at, position)

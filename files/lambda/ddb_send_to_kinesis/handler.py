@@ -8,7 +8,6 @@ import os
 
 import boto3
 from botocore.config import Config
-
 from dynabridge.aws.peer import PeerStream, read_key_pair
 from dynabridge.aws.quarantine import Quarantine
 from dynabridge.aws.sender import Sender
@@ -31,10 +30,20 @@ def _build(settings):
     quarantine = Quarantine(session.client("s3"), settings.quarantine_bucket, settings.side, "ddb_send_to_kinesis")
 
     def connect(access_key, secret_key):
-        config = Config(connect_timeout=5, read_timeout=15, retries={"total_max_attempts": 3, "mode": "standard"},
-                        proxies=dict(settings.proxies))
-        return session.client("kinesis", region_name=settings.target_region, aws_access_key_id=access_key,
-                              aws_secret_access_key=secret_key, aws_session_token=None, config=config)
+        config = Config(
+            connect_timeout=5,
+            read_timeout=15,
+            retries={"total_max_attempts": 3, "mode": "standard"},
+            proxies=dict(settings.proxies),
+        )
+        return session.client(
+            "kinesis",
+            region_name=settings.target_region,
+            aws_access_key_id=access_key,
+            aws_secret_access_key=secret_key,
+            aws_session_token=None,
+            config=config,
+        )
 
     peer = PeerStream(settings.target_stream, lambda: read_key_pair(ssm, settings.parameter_path), connect)
     return Sender(settings, peer, quarantine, session.client("cloudwatch"))

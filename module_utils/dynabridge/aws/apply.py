@@ -27,8 +27,16 @@ from ..stamps import StampNames
 TRANSACTION_BYTES = 3_500_000
 TRANSACTION_ROUNDS = 3
 SINGLE_ATTEMPTS = 6
-BUSY = frozenset({"TransactionConflictException", "TransactionInProgressException", "ThrottlingException",
-                  "ProvisionedThroughputExceededException", "RequestLimitExceeded", "InternalServerError"})
+BUSY = frozenset(
+    {
+        "TransactionConflictException",
+        "TransactionInProgressException",
+        "ThrottlingException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "InternalServerError",
+    }
+)
 INVALID = frozenset({"ValidationException", "ItemCollectionSizeLimitExceededException"})
 UNAVAILABLE = frozenset({"ResourceNotFoundException", "AccessDeniedException"})
 
@@ -50,8 +58,9 @@ class Outcome:
 class Applier:
     """Writes changes through a low-level DynamoDB client. At most one change an item may be given at a time."""
 
-    def __init__(self, dynamodb: Any, names: StampNames, write_batch: int = 100,
-                 pause: Callable[[float], None] = time.sleep):
+    def __init__(
+        self, dynamodb: Any, names: StampNames, write_batch: int = 100, pause: Callable[[float], None] = time.sleep
+    ):
         self._dynamodb, self._names, self._write_batch, self._pause = dynamodb, names, write_batch, pause
 
     def apply(self, changes: list[Change]) -> Outcome:
@@ -124,8 +133,10 @@ class Applier:
     def _raise_if_unavailable(error: ClientError, change: Change) -> None:
         code = error.response["Error"]["Code"]
         if code in UNAVAILABLE:
-            raise TableUnavailable(f"table {change.table} cannot be written ({code}): "
-                                   f"{error.response['Error'].get('Message', '')}; run deploy.yml for this side") from error
+            raise TableUnavailable(
+                f"table {change.table} cannot be written ({code}): "
+                f"{error.response['Error'].get('Message', '')}; run deploy.yml for this side"
+            ) from error
 
 
 def _boto_condition(arguments: dict[str, Any]) -> dict[str, Any]:

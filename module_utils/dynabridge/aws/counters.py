@@ -12,8 +12,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 NAMESPACE = "DDB-Replicator"
 DIMENSIONS = [{"Name": "replicator", "Value": "ddb-replicator"}]
 # Of the tally these are published when they happen: each means that somebody has to look.
-ALARMING = {"unstamped": "Unstamped_count", "quarantined": "Quarantined_count", "unsent": "Unsent_count",
-            "unsettled": "Unsettled_count"}
+ALARMING = {
+    "unstamped": "Unstamped_count",
+    "quarantined": "Quarantined_count",
+    "unsent": "Unsent_count",
+    "unsettled": "Unsettled_count",
+}
 Metrics = dict[str, tuple[float, str]]
 
 
@@ -30,8 +34,12 @@ def count_replicated(dynamodb: Any, stats_table: str, applied: int, lag: float) 
     try:
         # ADD makes the row where it is missing.
         answer = dynamodb.update_item(
-            TableName=stats_table, Key={"PK": {"S": "replicated_count"}}, UpdateExpression="ADD cnt :n",
-            ExpressionAttributeValues={":n": {"N": str(applied)}}, ReturnValues="UPDATED_NEW")
+            TableName=stats_table,
+            Key={"PK": {"S": "replicated_count"}},
+            UpdateExpression="ADD cnt :n",
+            ExpressionAttributeValues={":n": {"N": str(applied)}},
+            ReturnValues="UPDATED_NEW",
+        )
         metrics["Total_replicated"] = (float(answer["Attributes"]["cnt"]["N"]), "Count")
     except (ClientError, BotoCoreError) as error:
         log(error=f"replicated count {applied} not added to table {stats_table}: {error}")
@@ -44,8 +52,10 @@ def report(function: str, tally: Mapping[str, int], cloudwatch: Any, metrics: Me
     metrics = (metrics or {}) | {metric: (tally[name], "Count") for name, metric in ALARMING.items() if tally.get(name)}
     if not metrics:
         return
-    data = [{"MetricName": name, "Dimensions": DIMENSIONS, "Value": value, "Unit": unit, "StorageResolution": 1}
-            for name, (value, unit) in metrics.items()]
+    data = [
+        {"MetricName": name, "Dimensions": DIMENSIONS, "Value": value, "Unit": unit, "StorageResolution": 1}
+        for name, (value, unit) in metrics.items()
+    ]
     try:
         cloudwatch.put_metric_data(Namespace=NAMESPACE, MetricData=data)
     except (ClientError, BotoCoreError) as error:

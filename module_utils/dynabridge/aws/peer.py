@@ -17,9 +17,17 @@ from ..wire import WireRecord
 CALL_RECORDS = 500
 CALL_BYTES = 5_000_000
 # What AWS answers to a key pair that is unknown, disabled, expired or does not match.
-REFUSED_KEY = frozenset({"UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException",
-                         "SignatureDoesNotMatch", "ExpiredTokenException", "IncompleteSignature",
-                         "MissingAuthenticationTokenException"})
+REFUSED_KEY = frozenset(
+    {
+        "UnrecognizedClientException",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "SignatureDoesNotMatch",
+        "ExpiredTokenException",
+        "IncompleteSignature",
+        "MissingAuthenticationTokenException",
+    }
+)
 
 
 def read_key_pair(ssm: Any, path: str) -> tuple[str, str]:
@@ -29,8 +37,10 @@ def read_key_pair(ssm: Any, path: str) -> tuple[str, str]:
     found = {parameter["Name"]: parameter["Value"] for parameter in answer["Parameters"]}
     missing = [name for name in names if not found.get(name)]
     if missing:
-        raise PeerKeyMissing(f"parameter {' and '.join(missing)} not found in Parameter Store of this side: "
-                             "run deploy.yml for both sides, or with the peer's key pair given")
+        raise PeerKeyMissing(
+            f"parameter {' and '.join(missing)} not found in Parameter Store of this side: "
+            "run deploy.yml for both sides, or with the peer's key pair given"
+        )
     return found[names[0]], found[names[1]]
 
 
@@ -40,8 +50,13 @@ class PeerStream:
     read_key: gives the key pair. connect: makes a Kinesis client of a key pair.
     """
 
-    def __init__(self, stream: str, read_key: Callable[[], tuple[str, str]],
-                 connect: Callable[[str, str], Any], pause: Callable[[float], None] = time.sleep):
+    def __init__(
+        self,
+        stream: str,
+        read_key: Callable[[], tuple[str, str]],
+        connect: Callable[[str, str], Any],
+        pause: Callable[[float], None] = time.sleep,
+    ):
         self._stream, self._read_key, self._connect, self._pause = stream, read_key, connect, pause
         self._client: Any = None
 
@@ -95,8 +110,10 @@ class PeerStream:
         if code in REFUSED_KEY:
             return PeerRefused(f"the peer refused the key pair ({code}): store a valid one, see rotate or deploy.yml")
         if code in ("AccessDeniedException", "AccessDenied", "ResourceNotFoundException"):
-            return PeerRefused(f"the peer's stream {self._stream} cannot be written ({code}): "
-                               f"{error.response['Error'].get('Message', '')}; run deploy.yml for the peer")
+            return PeerRefused(
+                f"the peer's stream {self._stream} cannot be written ({code}): "
+                f"{error.response['Error'].get('Message', '')}; run deploy.yml for the peer"
+            )
         return error
 
 

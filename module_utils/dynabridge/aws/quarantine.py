@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 
@@ -24,10 +24,19 @@ class Quarantine:
         The key follows from the record, so a second delivery writes the same object.
         """
         source = source_arn.rsplit(":", 1)[-1].replace("/", "-") or "unknown"
-        day = datetime.fromtimestamp(arrived, timezone.utc).strftime("%Y/%m/%d")
+        day = datetime.fromtimestamp(arrived, UTC).strftime("%Y/%m/%d")
         key = f"quarantine/{self.function}/{day}/{source}/{sequence_number}.json"
-        body = {"version": 1, "side": self.side, "function": self.function, "reason": reason, "source": source_arn,
-                "sequence_number": sequence_number, "arrived": arrived, "record": record}
-        self.s3.put_object(Bucket=self.bucket, Key=key, Body=json.dumps(body, default=str).encode(),
-                           ContentType="application/json")
+        body = {
+            "version": 1,
+            "side": self.side,
+            "function": self.function,
+            "reason": reason,
+            "source": source_arn,
+            "sequence_number": sequence_number,
+            "arrived": arrived,
+            "record": record,
+        }
+        self.s3.put_object(
+            Bucket=self.bucket, Key=key, Body=json.dumps(body, default=str).encode(), ContentType="application/json"
+        )
         return key

@@ -58,7 +58,9 @@ class Receiver:
                 if change.table in self.settings.tables:
                     changes.append(change)
                 else:
-                    self._keep(record, f"table {change.table} is not replicated on side {self.settings.side}", tally, change)
+                    self._keep(
+                        record, f"table {change.table} is not replicated on side {self.settings.side}", tally, change
+                    )
         return changes
 
     def _keep(self, record: dict, reason: str, tally: Counter[str], change: Change | None = None) -> None:
@@ -68,8 +70,9 @@ class Receiver:
         content: Any = record
         if change is not None:
             sequence, content = f"{sequence}-{fingerprint(change)}", asdict(change)
-        self.quarantine.keep(content, reason, record["eventSourceARN"], sequence,
-                             float(kinesis.get("approximateArrivalTimestamp", 0)))
+        self.quarantine.keep(
+            content, reason, record["eventSourceARN"], sequence, float(kinesis.get("approximateArrivalTimestamp", 0))
+        )
         tally["quarantined"] += 1
 
     def _lag(self, applied: list[Change]) -> float:
@@ -78,8 +81,12 @@ class Receiver:
 
     @staticmethod
     def _tally(outcome: Outcome, tally: Counter[str]) -> None:
-        tally.update(applied=_count(outcome.applied), refused=_count(outcome.refused), items=len(outcome.applied),
-                     unsettled=len(outcome.unsettled))
+        tally.update(
+            applied=_count(outcome.applied),
+            refused=_count(outcome.refused),
+            items=len(outcome.applied),
+            unsettled=len(outcome.unsettled),
+        )
 
     @staticmethod
     def _failures(records: list[dict], outcome: Outcome) -> list[dict]:

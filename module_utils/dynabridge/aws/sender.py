@@ -35,7 +35,9 @@ class Sender:
         for change in too_large:
             self._keep(records[change.position], "change is larger than a Kinesis record", tally)
         unsent = self.peer.put(packed)
-        tally.update(sent=len(changes) - _count(unsent), kinesis_records=len(packed) - len(unsent), unsent=_count(unsent))
+        tally.update(
+            sent=len(changes) - _count(unsent), kinesis_records=len(packed) - len(unsent), unsent=_count(unsent)
+        )
         report("ddb_send_to_kinesis", tally, self.cloudwatch)
         return {"batchItemFailures": self._failures(records, unsent)}
 
@@ -85,5 +87,8 @@ def _count(records: list[WireRecord]) -> int:
 def _name_unstamped(record: dict, tally: Counter[str]) -> None:
     """A write that does not stamp cannot win anywhere: say which item, for the first few of a batch."""
     if tally[Verdict.UNSTAMPED.value] <= 5:
-        log(warning="write without a new stamp does not replicate", table=_table_of(record),
-            keys=record["dynamodb"]["Keys"])
+        log(
+            warning="write without a new stamp does not replicate",
+            table=_table_of(record),
+            keys=record["dynamodb"]["Keys"],
+        )

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The receiver, batch by batch: what is written, refused, kept and tried again, and what is counted."""
+
+import json
+
+import pytest
+from dynabridge.aws.apply import Applier
+from dynabridge.aws.quarantine import Quarantine
+from dynabridge.aws.receiver import Receiver
+from dynabridge.changes import DELETE, PUT, Change
+from dynabridge.errors import TableUnavailable
+from dynabridge.settings import receiver_settings
+from dynabridge.wire import encode
+
+from tests.events import image, kinesis_record
+from tests.fakes import FakeCloudWatch, FakeDynamoDB, FakeS3, client_error
+
+ENV = {"SIDE": "sg", "TARGET_TABLE": "user-sg", "STATS_TABLE": "replicator_stats", "QUARANTINE_BUCKET": "quarantine"}
+
+
+class Bench:
+    def __init__(self, dynamodb=None, **env):
+        self.dynamodb, self.s3, self.cloudwatch = dynamodb or FakeDynamoDB(), FakeS3(), FakeCloudWatch()
+        settings = receiver_settings(ENV | env)
+        applier = Applier(self.dynamodb, settings.names, settings.write_batch, pause=lambda seconds: None)
+        quarantine = Quarantine(self.s3, "quarantine", "sg", "replicator_kinesis")
+        self.receiver = Receiver(
+            settings, applier, quarantine, self.dynamodb, self.cloudwatch, now=lambda: 1700000002.0
+        )
+
+    def handle(self, *records):
+        return self.receiver.handle({"Records": list(records)})["batchItemFailures"]
+
+    def written(self):
+        return sorted((write.get("Item") or write["Key"])["PK"]["S"] for write in self.dynamodb.written)
+
+
+def put(key, time="5", count=1, table="user-sg", **more):
+    return Change(PUT, table, {"PK": {"S": key}}, image(key, time, **more), count, 1700000000.0)
+
+
+def record(number, *changes):
+    return kinesis_record(number, encode(list(changes), "cn"))
+
+
+def test_a_batch_is_one_call_for_100_changes():
+    bench = Bench()
+    assert bench.handle(record(1, *(put(str(n)) for n in range(250)))) == []
+    assert bench.dynamodb.calls == [100, 100, 50] and len(bench.written()) == 250
+
+
+def test_counts_and_metrics_follow_what_was_applied():
+    bench = Bench(FakeDynamoDB({"old": ["ConditionalCheckFailed"]}))
+    bench.handle(record(1, put("a", count=3), put("b"), put("old", count=7)))
+    assert bench.dynamodb.counters == {"replicated_count": 4}
+    assert bench.cloudwatch.metrics["DDB-Replicator/Total_replicated"] == [4]
+    assert bench.cloudwatch.metrics["DDB-Replicator/Updated_count"] == [4]
+    assert bench.cloudwatch.metrics["DDB-Replicator/Replication_lag"] == [2.0]
+
+
+def test_refused_writes_do_not_hold_up_the_others():
+    """GIVEN stale changes in a transaction THEN it is sent again without them, not item by item."""
+    bench = Bench(FakeDynamoDB({"2": ["ConditionalCheckFailed"], "5": ["ConditionalCheckFailed"]}))
+    assert bench.handle(record(1, *(put(str(n)) for n in range(9)))) == []
+    assert bench.dynamodb.calls == [9, 7] and bench.written() == list("0134678")
+
+
+def test_hot_item_is_written_singly():
+    """GIVEN another writer holds an item (TransactionConflict) THEN only that item goes alone, and is tried again."""
+    bench = Bench(FakeDynamoDB({"hot": ["TransactionConflict", "TransactionConflict", "TransactionConflict"]}))
+    assert bench.handle(record(1, put("a"), put("hot"), put("b"))) == []
+    assert bench.dynamodb.calls == [3, 2, 1, 1, 1] and bench.written() == ["a", "b", "hot"]
+
+
+def test_invalid_write_is_kept_and_the_rest_goes_on():
+    bench = Bench(FakeDynamoDB({"bad": ["ValidationError", "ValidationError"]}))
+    assert bench.handle(record(7, put("a"), put("bad"))) == []
+    (body,) = bench.s3.objects.values()
+    kept = json.loads(body)
+    assert bench.written() == ["a"] and kept["record"]["keys"] == {"PK": {"S": "bad"}} and "because" in kept["reason"]
+
+
+def test_throttled_write_comes_again_from_its_record():
+    """GIVEN an item that stays throttled THEN the batch is reported from the Kinesis record that holds it."""
+    bench = Bench(FakeDynamoDB({"slow": ["ThrottlingError"] + ["ThrottlingException"] * 50}))
+    failures = bench.handle(record(1, put("a")), record(2, put("slow")), record(3, put("b")))
+    assert failures == [{"itemIdentifier": f"{2:056d}"}]
+    assert bench.written() == ["a", "b"]
+    assert bench.cloudwatch.metrics["DDB-Replicator/Unsettled_count"] == [1]
+
+
+def test_malformed_record_is_kept_and_the_rest_goes_on():
+    bench = Bench()
+    poison = kinesis_record(1, b"not ours")
+    assert bench.handle(poison, record(2, put("a"))) == []
+    (((bucket, key), body),) = bench.s3.objects.items()
+    assert json.loads(body)["record"] == poison and "DBR" in json.loads(body)["reason"]
+    assert (
+        bucket == "quarantine"
+        and key == f"quarantine/replicator_kinesis/2023/11/14/stream-ddb_replication_stream_sg/{1:056d}.json"
+    )
+    assert bench.written() == ["a"]
+
+
+def test_binary_that_is_not_base64_is_kept():
+    bench = Bench()
+    assert bench.handle(record(1, put("bad", data={"B": "!"}), put("a"))) == []
+    assert len(bench.s3.objects) == 1 and bench.written() == ["a"]
+
+
+def test_table_of_no_replication_is_kept_not_written():
+    bench = Bench()
+    assert bench.handle(record(1, put("a", table="secrets"), put("b"))) == []
+    assert len(bench.s3.objects) == 1 and bench.written() == ["b"]
+
+
+def test_second_delivery_writes_the_same_quarantine_object():
+    bench = Bench()
+    for _delivery in range(2):
+        bench.handle(kinesis_record(1, b"not ours"))
+    assert len(bench.s3.objects) == 1
+
+
+def test_several_changes_of_an_item_become_one_write():
+    """GIVEN an item's older and newer change in different records THEN the newer is written, once."""
+    bench = Bench()
+    gone = Change(DELETE, "user-sg", {"PK": {"S": "a"}}, image("a", "6"), 1, 0.0)
+    bench.handle(record(1, put("a", "5")), record(2, gone), record(3, put("a", "7", count=2)))
+    (write,) = bench.dynamodb.written
+    assert write["Item"]["last_update_timestamp"] == {"N": "7"}
+    assert bench.dynamodb.counters == {"replicated_count": 4}
+
+
+def test_delete_of_the_stored_version_or_older():
+    bench = Bench()
+    bench.handle(record(1, Change(DELETE, "user-sg", {"PK": {"S": "a"}}, image("a", "6"), 1, 0.0)))
+    (write,) = bench.dynamodb.written
+    assert write["Key"] == {"PK": {"S": "a"}} and "#t = :t AND" in write["ConditionExpression"]
+
+
+def test_missing_table_is_one_clear_error():
+    bench = Bench(
+        FakeDynamoDB(
+            transact=client_error("ResourceNotFoundException", "Requested resource not found"),
+            single=client_error("ResourceNotFoundException", "Requested resource not found"),
+        )
+    )
+    with pytest.raises(
+        TableUnavailable, match=r"table user-sg cannot be written .ResourceNotFoundException.*run deploy.yml"
+    ):
+        bench.handle(record(1, put("a"), put("b")))
+
+
+def test_count_that_fails_is_said_and_does_not_send_the_batch_again(capsys):
+    bench = Bench(FakeDynamoDB(count=client_error("AccessDeniedException", "dynamodb:UpdateItem")))
+    assert bench.handle(record(1, put("a"))) == []
+    assert "dynamodb:UpdateItem" in capsys.readouterr().out
+
+
+def test_write_batch_1_pays_no_transactions():
+    bench = Bench(WRITE_BATCH="1")
+    bench.handle(record(1, put("a"), put("b")))
+    assert bench.dynamodb.calls == [1, 1] and bench.written() == ["a", "b"]
