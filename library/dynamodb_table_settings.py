@@ -7,8 +7,8 @@ module: dynamodb_table_settings
 short_description: Set stream, point-in-time recovery, deletion protection and TTL of a DynamoDB table
 version_added: 0.1.0
 description:
-  - Sets what C(community.aws.dynamodb_table) does not know of an existing table, and returns the table's key schema
-    and the ARN of its stream.
+  - Sets what C(community.aws.dynamodb_table) does not know of an existing table, and returns the table's
+    key schema and the ARN of its stream.
   - A parameter that is left out leaves the setting as it is.
   - Everything is checked before anything changes.
 author:
@@ -26,8 +26,8 @@ options:
     choices: [NEW_AND_OLD_IMAGES, NEW_IMAGE, OLD_IMAGE, KEYS_ONLY, none]
   replace_stream:
     description:
-      - Allow another O(stream_view_type) than the stream's own. The stream is then replaced by a new one with a new
-        ARN, and consumers lose their position in the old one.
+      - Allow another O(stream_view_type) than the stream's own. The stream is then replaced by a new one
+        with a new ARN, and consumers lose their position in the old one.
       - Without it the module fails when the view types differ.
     type: bool
     default: false
@@ -83,13 +83,15 @@ options:
             default: S
   missing_ok_in_check_mode:
     description:
-      - In check mode take a missing table as one that would be created before this task, and tell what would be set.
+      - In check mode take a missing table as one that would be created before this task, and tell what
+        would be set.
       - Outside check mode a missing table is an error.
     type: bool
     default: true
   wait:
     description:
-      - Wait until the table is active again after the last change. Between two changes the module waits anyhow.
+      - Wait until the table is active again after the last change. Between two changes the module waits
+        anyhow.
     type: bool
     default: true
   wait_timeout:
@@ -134,8 +136,8 @@ EXAMPLES = r"""
 RETURN = r"""
 table:
   description:
-    - The table after the run; in check mode as it would be, with an empty RV(table.arn) or RV(table.stream_arn)
-      where AWS would give a new one.
+    - The table after the run; in check mode as it would be, with an empty RV(table.arn) or
+      RV(table.stream_arn) where AWS would give a new one.
   returned: success
   type: dict
   contains:
@@ -159,7 +161,7 @@ table:
       returned: always
       sample: arn:aws-cn:dynamodb:cn-north-1:100000000001:table/user-cn/stream/2025-01-31T02:00:00.000
     key_schema:
-      description: Partition key C(hash) and, if there is one, sort key C(range), each with C(name) and C(type).
+      description: Partition key C(hash) and sort key C(range), if there is one, with C(name) and C(type).
       type: dict
       returned: always
       sample: {hash: {name: PK, type: S}}
@@ -268,7 +270,9 @@ class Table:
                 raise DesiredStateError(f"table {self.name} is being deleted: run again when it is gone")
             return description if status == "ACTIVE" and is_ready(description) else None
 
-        return desired_state.wait_for(look, self.timeout, lambda: f"table {self.name} to be ACTIVE, it is {status}")
+        return desired_state.wait_for(
+            look, self.timeout, lambda: f"table {self.name} to be ACTIVE, it is {status}"
+        )
 
     def backups(self) -> dict:
         return self.client.describe_continuous_backups(TableName=self.name)["ContinuousBackupsDescription"]
@@ -301,8 +305,8 @@ class Table:
         except ClientError as error:
             if error_code(error) == "ValidationException" and "multiple times" in str(error):
                 raise DesiredStateError(
-                    f"TTL of table {self.name} was changed within the last hour, and AWS takes one change an hour: "
-                    "run again later"
+                    f"TTL of table {self.name} was changed within the last hour, and AWS takes one change an "
+                    "hour: run again later"
                 ) from error
             raise
 
@@ -319,7 +323,7 @@ def error_code(error) -> str:
 
 
 def stream_steps(view: str, wanted_view: str) -> list[dict]:
-    """The arguments of UpdateTable, one after the other: a stream cannot change its view type, only be replaced."""
+    """Arguments of UpdateTable, one after the other: a stream keeps its view type, so it is replaced."""
     steps = []
     if view != NO_STREAM:
         steps.append({"StreamSpecification": {"StreamEnabled": False}})
@@ -331,7 +335,9 @@ def stream_steps(view: str, wanted_view: str) -> list[dict]:
 def change_settings(table: Table, description: dict, before: dict, after: dict, wait: bool) -> dict:
     """Bring the table from one state to the other and return its new description."""
     changes = desired_state.differences(before, after)
-    steps = stream_steps(before["stream_view_type"], after["stream_view_type"]) if "stream_view_type" in changes else []
+    steps = []
+    if "stream_view_type" in changes:
+        steps = stream_steps(before["stream_view_type"], after["stream_view_type"])
     if "deletion_protection" in changes:
         steps.append({"DeletionProtectionEnabled": after["deletion_protection"]})
     for step in steps:
@@ -345,7 +351,7 @@ def change_settings(table: Table, description: dict, before: dict, after: dict, 
         return table.description()
 
     def shows_new_stream(seen: dict) -> bool:
-        # DescribeTable is eventually consistent: without this the old stream's ARN could be handed to a mapping
+        # DescribeTable is eventually consistent: without this a mapping could be given the old stream's ARN
         awaited = "stream_view_type" in changes and after["stream_view_type"] != NO_STREAM
         return not awaited or seen.get("LatestStreamArn") not in (None, description.get("LatestStreamArn"))
 
@@ -378,11 +384,11 @@ def told_table(name: str, description: dict, keys: dict, settings: dict, stream_
 def result(name: str, before: dict, after: dict, table: dict, check_mode: bool) -> dict:
     """What the module returns."""
     changes = sorted(desired_state.differences(before, after))
-    verb = "would set" if check_mode else "set"
+    deed = f"{'would set' if check_mode else 'set'} {', '.join(changes)}" if changes else "nothing to change"
     return {
         "changed": bool(changes) or not table["exists"],
         "table": table,
-        "msg": f"table {name}: {verb} {', '.join(changes)}" if changes else f"table {name}: nothing to change",
+        "msg": f"table {name}: {deed}",
         "diff": {"before_header": name, "after_header": name, "before": before, "after": after},
     }
 
@@ -432,7 +438,8 @@ def main() -> None:
     try:
         outcome = run(module.client("dynamodb"), params, module.check_mode)
     except TableMissing:
-        module.fail_json(msg=f"table {name} is not there in region {module.region}, run deploy.yml --tags tables")
+        region = module.region
+        module.fail_json(msg=f"table {name} is not there in region {region}, run deploy.yml --tags tables")
     except DesiredStateError as error:
         module.fail_json(msg=str(error))
     except (BotoCoreError, ClientError) as error:

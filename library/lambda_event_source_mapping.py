@@ -10,8 +10,8 @@ description:
   - Connects a DynamoDB stream or a Kinesis stream to a Lambda function, with the settings that
     C(amazon.aws.lambda_event) does not know, like parallelization, retries, record age, bisecting, on-failure
     destination, partial responses and filters.
-  - Mappings of one function are told apart by O(event_source_arn). An existing one is updated where it differs, and
-    never deleted to be made anew. What counts only at its creation (O(starting_position) and
+  - Mappings of one function are told apart by O(event_source_arn). An existing one is updated where it
+    differs, and never deleted to be made anew. What counts only at its creation (O(starting_position) and
     O(starting_position_timestamp)) is not compared.
   - A parameter without a default that is left out leaves the setting as it is.
 author:
@@ -47,7 +47,8 @@ options:
     default: TRIM_HORIZON
   starting_position_timestamp:
     description:
-      - Time to start at with O(starting_position=AT_TIMESTAMP), ISO 8601 (UTC when it has no offset). Kinesis only.
+      - Time to start at with O(starting_position=AT_TIMESTAMP), ISO 8601 (UTC when it has no offset).
+        Kinesis only.
     type: str
   batch_size:
     description:
@@ -61,7 +62,8 @@ options:
     default: 0
   parallelization_factor:
     description:
-      - Batches of one shard that are processed at the same time, V(1) to V(10). Order is kept per partition key.
+      - Batches of one shard that are processed at the same time, V(1) to V(10). Order is kept per partition
+        key.
     type: int
     default: 10
   maximum_retry_attempts:
@@ -92,9 +94,10 @@ options:
     elements: raw
   replace_stale:
     description:
-      - Delete mappings of the function to older streams of the same table, which stay behind when the table or its
-        stream was made anew. That happens after the mapping to O(event_source_arn) is there.
-      - What the function has not read of the older stream yet, it will not read any more. The module warns of it.
+      - Delete mappings of the function to older streams of the same table, which stay behind when the table
+        or its stream was made anew. That happens after the mapping to O(event_source_arn) is there.
+      - What the function has not read of the older stream yet, it will not read any more. The module warns
+        of it.
     type: bool
     default: true
   wait:
@@ -105,7 +108,8 @@ options:
   wait_timeout:
     description:
       - Longest wait for any one change, in seconds.
-      - Bounds the retries, too, while AWS does not know a new role's rights yet or another change is going on.
+      - Bounds the retries, too, while AWS does not know a new role's rights yet or another change is going
+        on.
     type: int
     default: 180
 attributes:
@@ -246,7 +250,7 @@ msg:
   description: What was done, or would be.
   returned: success
   type: str
-  sample: "ddb_send_to_kinesis: created the mapping"
+  sample: "ddb_send_to_kinesis: create the mapping"
 """
 
 from datetime import datetime, timezone
@@ -357,21 +361,24 @@ class Mappings:
 
     def settled(self, uuid: str) -> dict:
         """The mapping once no change is going on."""
-        seen = {}
+        progress = ""
 
         def look():
-            seen.update(self.get(uuid) or {"State": "gone"})
-            return seen["State"] not in CHANGING
+            nonlocal progress
+            mapping = self.get(uuid)
+            if mapping is None:
+                raise DesiredStateError(f"mapping {uuid} of {self.function_name} was deleted meanwhile")
+            progress = state_text(mapping)
+            return None if mapping["State"] in CHANGING else mapping
 
-        desired_state.wait_for(
-            look,
-            self.timeout,
-            lambda: f"mapping {uuid} to settle, it is {seen['State']} ({seen.get('StateTransitionReason', '')})",
+        return desired_state.wait_for(
+            look, self.timeout, lambda: f"mapping {uuid} to settle, it is {progress}"
         )
-        return seen
 
     def gone(self, uuid: str) -> None:
-        desired_state.wait_for(lambda: self.get(uuid) is None, self.timeout, lambda: f"mapping {uuid} to be gone")
+        desired_state.wait_for(
+            lambda: self.get(uuid) is None, self.timeout, lambda: f"mapping {uuid} to be gone"
+        )
 
     def _patiently(self, call, **arguments):
         return desired_state.keep_trying(lambda: call(**arguments), is_temporary, self.timeout)
@@ -379,6 +386,10 @@ class Mappings:
 
 def error_code(error) -> str:
     return error.response.get("Error", {}).get("Code", "")
+
+
+def state_text(mapping: dict) -> str:
+    return f"{mapping['State']} ({mapping.get('StateTransitionReason') or 'no reason told'})"
 
 
 def is_temporary(error: Exception) -> bool:
@@ -433,18 +444,25 @@ def create_mapping(mappings: Mappings, params: dict, wanted: dict, deleting: lis
     return mappings.create(EventSourceArn=params["event_source_arn"], **request)
 
 
-def bring_about(mappings: Mappings, params: dict, wanted: dict, existing: dict | None, deleting: list[dict]) -> dict:
-    """Create or update the mapping and return it."""
-    if existing is None:
-        mapping = create_mapping(mappings, params, wanted, deleting)
-    else:
-        changes = desired_state.differences(desired_state.mapping_settings(existing), wanted)
-        mapping = mappings.update(existing["UUID"], **desired_state.mapping_request(changes)) if changes else existing
-    return mappings.settled(mapping["UUID"]) if params["wait"] and mapping is not existing else mapping
+def awaited(mappings: Mappings, mapping: dict, enabled: bool) -> dict:
+    """The mapping when it is as it was asked to be."""
+    settled = mappings.settled(mapping["UUID"])
+    if desired_state.mapping_settings(settled)["enabled"] != enabled:
+        raise DesiredStateError(
+            f"mapping {mapping['UUID']} of {mapping['EventSourceArn']} to {mappings.function_name} is "
+            f"{state_text(settled)}, wanted is {'Enabled' if enabled else 'Disabled'}"
+        )
+    return settled
 
 
 def is_there(mapping: dict) -> bool:
     return mapping["State"] != "Deleting"
+
+
+def stale_mappings(found: list[dict], source: str) -> list[dict]:
+    """The mappings to older streams of the table whose stream is the source."""
+    is_older = desired_state.is_older_stream
+    return [one for one in found if is_there(one) and is_older(one["EventSourceArn"], source)]
 
 
 def present(mappings: Mappings, params: dict, check_mode: bool) -> dict:
@@ -458,12 +476,16 @@ def present(mappings: Mappings, params: dict, check_mode: bool) -> dict:
         existing = mappings.settled(existing["UUID"])
     before = told_mapping(existing) if existing else {}
     after = {**before, **wanted} if existing else predicted_mapping(params, wanted)
-    stale = [one for one in found if is_there(one) and desired_state.is_older_stream(one["EventSourceArn"], source)]
-    stale = stale if params["replace_stale"] else []
-    if not check_mode:
-        after = told_mapping(bring_about(mappings, params, wanted, existing, same))
-        remove(mappings, stale, params["wait"])
+    stale = stale_mappings(found, source) if params["replace_stale"] else []
     changes = desired_state.differences(before, wanted)
+    if not check_mode:
+        mapping = existing or create_mapping(mappings, params, wanted, deleting=same)
+        if existing and changes:
+            mapping = mappings.update(existing["UUID"], **desired_state.mapping_request(changes))
+        if changes and params["wait"]:
+            mapping = awaited(mappings, mapping, wanted["enabled"])
+        after = told_mapping(mapping)
+        remove(mappings, stale, params["wait"])
     deed = f"set {', '.join(sorted(changes))}" if existing else "create the mapping"
     return outcome(params, [deed] if changes else [], before, after, stale)
 
@@ -494,7 +516,7 @@ def outcome(params: dict, deeds: list[str], before: dict, after: dict, removed: 
     return {
         "changed": bool(deeds),
         "mapping": after,
-        "removed": [{key: mapping[key] for key in ("uuid", "event_source_arn")} for mapping in removed_before],
+        "removed": [{key: one[key] for key in ("uuid", "event_source_arn")} for one in removed_before],
         "msg": f"{name}: {'; '.join(deeds) or 'nothing to change'}",
         "diff": {
             "before_header": name,
@@ -510,12 +532,12 @@ def check_params(params: dict, check_mode: bool) -> None:
     source = params["event_source_arn"]
     if params["state"] == "absent":
         if source == "":
-            raise DesiredStateError("event_source_arn is empty: leave it out to remove all mappings of the function")
+            raise DesiredStateError("event_source_arn is empty: leave it out to remove all mappings")
         return
     if source is None or (source == "" and not check_mode):
         raise DesiredStateError(
-            f"event_source_arn for {params['function_name']} is missing or empty: the stream must exist and be enabled "
-            "before it is mapped"
+            f"event_source_arn for {params['function_name']} is missing or empty: the stream must exist "
+            "and be enabled before it is mapped"
         )
     desired_state.check_mapping(params)
     desired_state.wanted_mapping_settings(params)
@@ -541,8 +563,8 @@ def main() -> None:
     if params["state"] == "present":
         for mapping in told["removed"]:
             module.warn(
-                f"{name} reads {mapping['event_source_arn']} no more: what it had not read of that older stream is "
-                "not processed. Compare the tables, and resync if they differ"
+                f"{name} reads {mapping['event_source_arn']} no more: what it had not read of that older "
+                "stream is not processed. Compare the tables, and resync if they differ"
             )
     module.exit_json(**told)
 

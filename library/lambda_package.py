@@ -8,10 +8,11 @@ short_description: Build a reproducible zip for a Lambda function
 version_added: 0.1.0
 description:
   - Packs files and directories into a zip whose bytes depend on the names and contents of the files only.
-    Names are sorted, times and modes fixed (every file C(0644)), entries stored uncompressed, because compressed
-    bytes differ between builds of zlib.
+    Names are sorted, times and modes fixed (every file C(0644)), entries stored uncompressed, because
+    compressed bytes differ between builds of zlib.
   - The zip of unchanged sources has the same SHA-256, so C(amazon.aws.lambda) sees no change.
-  - C(__pycache__) directories and compiled files (C(.pyc), C(.pyo)) are left out. Links to files are followed.
+  - C(__pycache__) directories and compiled files (C(.pyc), C(.pyo)) are left out. Links to files are
+    followed.
 author:
   - dynabridge contributors (!UNKNOWN)
 options:
@@ -42,8 +43,8 @@ options:
   write_in_check_mode:
     description:
       - Write O(dest) in check mode too.
-      - The zip is a build artefact on the controller, nothing on AWS, and C(amazon.aws.lambda) needs it to tell in
-        check mode whether the function would change.
+      - The zip is a build artefact on the controller, nothing on AWS, and C(amazon.aws.lambda) needs it to
+        tell in check mode whether the function would change.
       - RV(ignore:changed) tells the truth either way.
     type: bool
     default: true
@@ -105,7 +106,9 @@ size:
   type: int
   sample: 20480
 written:
-  description: Whether the zip was written now. It is not when it was right, nor in check mode with O(write_in_check_mode=false).
+  description:
+    - Whether the zip was written now. It is not when it was right already, nor in check mode with
+      O(write_in_check_mode=false).
   returned: success
   type: bool
 """

@@ -8,7 +8,8 @@ short_description: Tell which Parameter Store parameters exist, without their se
 version_added: 0.1.0
 description:
   - For each name tells whether the parameter exists, its type, version and last change.
-  - Never decrypts. The value of a C(SecureString) is not returned, not even encrypted, so the result may be logged.
+  - Never decrypts. The value of a C(SecureString) is not returned, not even encrypted, so the result may be
+    logged.
   - Needs C(ssm:GetParameters) on the names, and no right on any key.
 author:
   - dynabridge contributors (!UNKNOWN)

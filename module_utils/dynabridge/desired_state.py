@@ -106,20 +106,21 @@ def refuse_table_plan(
     view, wanted_view = current["stream_view_type"], wanted["stream_view_type"]
     if NO_STREAM not in (view, wanted_view) and view != wanted_view and not replace_stream:
         raise DesiredStateError(
-            f"the stream of table {table} is {view}, wanted is {wanted_view}: that takes a new stream, and consumers "
-            "lose their position in the old one. Set replace_stream to true to do it all the same"
+            f"the stream of table {table} is {view}, wanted is {wanted_view}: that takes a new stream, and "
+            "consumers lose their position in the old one. Set replace_stream to true to do it all the same"
         )
     attribute, wanted_attribute = current["ttl_attribute"], wanted["ttl_attribute"]
     if attribute == wanted_attribute:
         return
     if ttl_status in ("ENABLING", "DISABLING"):
         raise DesiredStateError(
-            f"TTL of table {table} is {ttl_status} by an earlier change: AWS takes the next one up to an hour later"
+            f"TTL of table {table} is {ttl_status} by an earlier change: AWS takes one change an hour, "
+            "run again later"
         )
     if attribute and wanted_attribute:
         raise DesiredStateError(
-            f"TTL of table {table} goes by {attribute}, wanted is {wanted_attribute}: AWS takes one change an hour. "
-            "Set ttl_attribute to '' now, and an hour later to the new attribute"
+            f"TTL of table {table} goes by {attribute}, wanted is {wanted_attribute}: AWS takes one change "
+            "an hour. Set ttl_attribute to '' now, and an hour later to the new attribute"
         )
 
 
@@ -138,7 +139,7 @@ def plain_key_schema(expected: Mapping | None) -> dict[str, dict[str, str]]:
 
 
 def key_schema_text(schema: Mapping[str, Mapping[str, str]]) -> str:
-    return ", ".join(f"{part} {schema[part]['name']} ({schema[part]['type']})" for part in sorted(schema)) or "none"
+    return ", ".join(f"{part} {key['name']} ({key['type']})" for part, key in sorted(schema.items()))
 
 
 # --- an event source mapping
@@ -152,11 +153,13 @@ def check_mapping(params: Mapping[str, Any]) -> None:
     age = params.get("maximum_record_age_in_seconds")
     if age is not None and -1 < age < _SHORTEST_RECORD_AGE:
         raise DesiredStateError(
-            f"maximum_record_age_in_seconds is {age}, allowed is -1 (no limit) or {_SHORTEST_RECORD_AGE} to 604800"
+            f"maximum_record_age_in_seconds is {age}, allowed is -1 or {_SHORTEST_RECORD_AGE} to 604800"
         )
     source = params.get("event_source_arn") or ""
     if source and source_kind(source) == "dynamodb" and params.get("starting_position") == "AT_TIMESTAMP":
-        raise DesiredStateError("starting_position AT_TIMESTAMP is for Kinesis only: DynamoDB streams have TRIM_HORIZON, LATEST")
+        raise DesiredStateError(
+            "starting_position AT_TIMESTAMP is for Kinesis only: DynamoDB has TRIM_HORIZON and LATEST"
+        )
 
 
 def source_kind(arn: str) -> str:
@@ -175,8 +178,8 @@ def source_kind(arn: str) -> str:
 
 def is_older_stream(arn: str, wanted_arn: str) -> bool:
     """Whether arn is another stream of the same table (a new stream of a table gets a new label)."""
-    table, marker, label = wanted_arn.partition("/stream/")
-    return bool(marker) and arn != wanted_arn and arn.startswith(table + marker) and ":dynamodb:" in arn and bool(label)
+    table, marker, _label = wanted_arn.partition("/stream/")
+    return bool(marker) and arn != wanted_arn and arn.startswith(table + marker)
 
 
 def function_identity(reference: str) -> tuple[str, str]:
@@ -226,12 +229,13 @@ def mapping_request(settings: Mapping[str, Any]) -> dict[str, Any]:
     if "enabled" in settings:
         request["Enabled"] = settings["enabled"]
     if "report_batch_item_failures" in settings:
-        request["FunctionResponseTypes"] = [_PARTIAL_RESPONSES] if settings["report_batch_item_failures"] else []
+        partial = settings["report_batch_item_failures"]
+        request["FunctionResponseTypes"] = [_PARTIAL_RESPONSES] if partial else []
     if "on_failure_destination_arn" in settings:
         arn = settings["on_failure_destination_arn"]
         # {} takes the destination away; {'OnFailure': {}} is refused: "The Destination field is required"
         request["DestinationConfig"] = {"OnFailure": {"Destination": arn}} if arn else {}
     if "filter_patterns" in settings:
-        patterns = settings["filter_patterns"]
-        request["FilterCriteria"] = {"Filters": [{"Pattern": pattern} for pattern in patterns]} if patterns else {}
+        filters = [{"Pattern": pattern} for pattern in settings["filter_patterns"]]
+        request["FilterCriteria"] = {"Filters": filters} if filters else {}
     return request

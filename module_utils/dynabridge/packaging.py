@@ -3,8 +3,8 @@
 
 Lambda compares a function's code by the SHA-256 of its zip, so every byte counts: names are sorted, times and
 modes fixed, and entries stored, not deflated. Deflate's output depends on the zlib build behind Python (zlib,
-zlib-ng, Cloudflare's), so the same sources would deploy anew from another operator's machine. The price is a few
-tens of kilobytes: Lambda takes 50 MB.
+zlib-ng, Cloudflare's), so the same sources would deploy anew from another operator's machine. The price is a
+few tens of kilobytes: Lambda takes 50 MB.
 """
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ class PackagingError(DynabridgeError):
 
 
 def collect(sources: Iterable[Mapping[str, str]]) -> list[tuple[str, bytes]]:
-    """Read sources ({'src': file or directory, 'dest': path within the zip}) as (name, content), sorted by name.
+    """Read sources ({'src': file or directory, 'dest': path in the zip}) as (name, content), sorted by name.
 
-    The dest of a file is its whole name, or a folder when it is empty or ends with '/'. The dest of a directory is
-    the folder for what lies in it (empty = the top).
+    The dest of a file is its whole name, or a folder when it is empty or ends with '/'. The dest of a
+    directory is the folder for what lies in it (empty = the top).
     """
     origins: dict[str, str] = {}
     for source in sources:
         for name, path in _files_of(source["src"], source.get("dest") or ""):
             if name in origins:
-                raise PackagingError(f"both {origins[name]} and {path} would be {name} in the zip; give one another dest")
+                raise PackagingError(f"{origins[name]} and {path} would both be {name}: change one dest")
             origins[name] = path
     if not origins:
         raise PackagingError("the sources hold no files to pack")
@@ -48,7 +48,7 @@ def collect(sources: Iterable[Mapping[str, str]]) -> list[tuple[str, bytes]]:
 
 
 def build_zip(entries: Iterable[tuple[str, bytes]]) -> bytes:
-    """The zip of (name, content) entries: the same entries give the same bytes, in whatever order they come."""
+    """The zip of (name, content) entries: the same bytes for the same entries, in any order."""
     buffer = io.BytesIO()
     written = set()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
