@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# The two commands: make demo, make test. Another interpreter: make test PYTHON=python3.13
+PYTHON ?= python3
+VENV ?= .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
+BIN := $(CURDIR)/$(VENV)/bin
+RUN := env PATH="$(BIN):$$PATH" ANSIBLE_CONFIG="$(CURDIR)/ansible.cfg"
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help venv venv-dev demo test lint local-up local-down clean
+
+help: ## what can be made
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+
+venv: ## the virtual environment, with what the playbooks and the local AWS need
+	@scripts/venv "$(PYTHON)" "$(VENV)" requirements-local.txt
+
+venv-dev:
+	@scripts/venv "$(PYTHON)" "$(VENV)" requirements-dev.txt
+
+demo: venv ## two tables in two partitions, in sync before your eyes (KEEP=1 leaves the sides up)
+	@$(RUN) scripts/demo
+
+test: venv-dev lint ## everything CI needs (ARGS="-m 'not integration'" for the quick part)
+	@$(RUN) python -m pytest $(ARGS)
+
+lint: venv-dev ## ansible-lint (production), yamllint, ruff
+	@$(RUN) scripts/lint
+
+local-up: venv ## start the local AWS: two partitions on this machine
+	@$(RUN) ansible-playbook local_aws.yml
+
+local-down: venv ## stop it and remove what it left
+	@$(RUN) ansible-playbook local_aws.yml -e local_aws_state=stopped
+
+clean: ## stop the local AWS; remove virtual environments, caches and build products
+	@scripts/clean
