@@ -13,7 +13,7 @@ the write (``condition``); a contract test holds the two against each other.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from .changes import DELETE, PUT, Change
 from .stamps import NO_TIME, NUMBER_TIME, Item, Stamp, StampNames, read_stamp
@@ -60,24 +60,46 @@ def condition(change: Change, names: StampNames) -> dict[str, Any]:
     hash_key = next(iter(change.keys))
     if stamp.kind == NO_TIME and not is_delete:
         return {"ConditionExpression": "attribute_not_exists(#k)", "ExpressionAttributeNames": {"#k": hash_key}}
-    clauses, values = ["attribute_not_exists(#t)"], {":string": {"S": "S"}, ":number": {"S": "N"}}
+    return _guarded(change, hash_key, _older_than(change, stamp, is_delete, names))
+
+
+class _Expression(NamedTuple):
+    """A condition under construction: alternatives, and the names and values they use."""
+
+    clauses: list[str]
+    names: dict[str, str]
+    values: dict[str, Any]
+
+
+def _older_than(change: Change, stamp: Stamp, is_delete: bool, names: StampNames) -> _Expression:
+    """Alternatives of which one holds when what is stored comes before the change."""
+    expression = _Expression(["attribute_not_exists(#t)"], {"#t": names.timestamp}, {":number": {"S": "N"}})
+    clauses, values = expression.clauses, expression.values
     if stamp.kind == NUMBER_TIME:
         clauses.append("NOT attribute_type(#t, :number)")
     else:
+        values[":string"] = {"S": "S"}
         clauses.append("(NOT attribute_type(#t, :number) AND NOT attribute_type(#t, :string))")
-    expression_names = {"#t": names.timestamp}
-    if stamp.kind != NO_TIME:
+    if stamp.kind == NO_TIME:
+        return expression
+    values[":t"] = change.image[names.timestamp]
+    clauses.append("#t < :t")
+    # Nothing comes before the empty region, but a delete also beats its equal.
+    if stamp.region or is_delete:
         older = "<=" if is_delete else "<"
-        clauses.append("#t < :t")
         clauses.append(f"(#t = :t AND (attribute_not_exists(#r) OR NOT attribute_type(#r, :string) OR #r {older} :r))")
-        expression_names["#r"] = names.region
-        values |= {":t": change.image[names.timestamp], ":r": {"S": stamp.region.decode()}}
-    expression = " OR ".join(clauses)
-    if is_delete:
-        expression = f"attribute_exists(#k) AND ({expression})"
-        expression_names["#k"] = hash_key
+        expression.names["#r"] = names.region
+        values.update({":string": {"S": "S"}, ":r": {"S": stamp.region.decode()}})
+    return expression
+
+
+def _guarded(change: Change, hash_key: str, expression: _Expression) -> dict[str, Any]:
+    """As request arguments; a delete also wants the item to be there, or it would count as a write."""
+    text, names = " OR ".join(expression.clauses), expression.names
+    if change.operation == DELETE:
+        text, names = f"attribute_exists(#k) AND ({text})", names | {"#k": hash_key}
     return {
-        "ConditionExpression": expression,
-        "ExpressionAttributeNames": expression_names,
-        "ExpressionAttributeValues": values,
+        "ConditionExpression": text,
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": expression.values,
     }
