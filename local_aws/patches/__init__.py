@@ -11,7 +11,7 @@ import logging
 from ..sides import Side
 
 # `partition` must come first: it changes the emulator's modules while they are being imported.
-PATCHES = ("partition",)
+PATCHES = ("partition", "workers", "mappings")
 
 logger = logging.getLogger("local_aws")
 _installed: list = []
