@@ -171,7 +171,8 @@ def _data(job: Job) -> tuple[list[contents.DataFile], int, int]:
         images = job.log.images_at(job.until).values()
         lines = [contents.full_line(image) for image in images]
         billed = sum(_item_size_bytes(json.loads(image)) for image in images)
-    return contents.data_files(data_folder(job.description), lines, settings.ITEMS_PER_FILE), len(lines), billed
+    files = contents.data_files(data_folder(job.description), lines, settings.ITEMS_PER_FILE)
+    return files, len(lines), billed
 
 
 def _encryption(description: dict) -> dict:
