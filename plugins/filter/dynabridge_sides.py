@@ -7,9 +7,10 @@ from ansible.errors import AnsibleFilterError
 
 try:
     from botocore.exceptions import UnknownRegionError
-    from botocore.session import get_session
+    from botocore.loaders import create_loader
+    from botocore.regions import EndpointResolver
 except ImportError:  # preflight reports it with the command that mends it
-    get_session = None
+    EndpointResolver = None
 
 # What a shell may hold that would lead a module to another account or endpoint than the side's profile.
 STRAY_VARIABLES = (
@@ -20,7 +21,6 @@ STRAY_VARIABLES = (
     "AWS_SESSION_TOKEN",
     "AWS_SECURITY_TOKEN",
     "AWS_ENDPOINT_URL",
-    "AWS_URL",
     "AWS_ROLE_ARN",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
 )
@@ -56,13 +56,14 @@ def _local_variables(config_file):
 
 def partition(region):
     """The partition of a region, as botocore knows it."""
-    if get_session is None:
+    if EndpointResolver is None:
         raise AnsibleFilterError(
             f"botocore is missing for the Python that runs Ansible, so the partition of region '{region}'"
             " is unknown. Install requirements.txt into that Python."
         )
     try:
-        return get_session().get_partition_for_region(region)
+        # Not botocore's session: that one fails on an AWS_PROFILE of the shell that does not exist.
+        return EndpointResolver(create_loader().load_data("endpoints")).get_partition_for_region(region)
     except UnknownRegionError as error:
         raise AnsibleFilterError(
             f"botocore knows no region '{region}'. Correct the region in dynabridge_sides,"

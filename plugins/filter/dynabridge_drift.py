@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Check mode for modules that have none: what differs between what is there and what is wanted, as sentences."""
+
+import json
+
+PUBLIC_ACCESS = {
+    "block_public_acls": "BlockPublicAcls",
+    "ignore_public_acls": "IgnorePublicAcls",
+    "block_public_policy": "BlockPublicPolicy",
+    "restrict_public_buckets": "RestrictPublicBuckets",
+}
+
+
+def bucket_drift(info, versioning, encryption, public_access, policy):
+    """What amazon.aws.s3_bucket would change. info is the answer of s3_bucket_info for one bucket name."""
+    if not info["buckets"]:
+        return [f"create the bucket {info['bucket_name']}"]
+    bucket = info["buckets"][0]
+    wanted = {PUBLIC_ACCESS[name]: value for name, value in public_access.items()}
+    found = bucket.get("public_access_block", {}).get("PublicAccessBlockConfiguration", {})
+    differs = {
+        "versioning": (bucket.get("bucket_versioning", {}).get("Status") == "Enabled") != versioning,
+        "encryption": _algorithm(bucket) != encryption,
+        "public access": found != wanted,
+        "policy": _plain(_policy(bucket)) != _plain(policy),
+    }
+    return [f"set {name} of the bucket {bucket['name']}" for name, is_different in differs.items() if is_different]
+
+
+def _algorithm(bucket):
+    rules = bucket.get("bucket_encryption", {}).get("ServerSideEncryptionConfiguration", {}).get("Rules", [])
+    return rules[0].get("ApplyServerSideEncryptionByDefault", {}).get("SSEAlgorithm") if rules else None
+
+
+def _policy(bucket):
+    document = bucket.get("bucket_policy", {}).get("Policy") or "{}"
+    return json.loads(document) if isinstance(document, str) else document
+
+
+def _plain(value):
+    """A policy with the freedoms of its grammar taken out: the order of lists, and lists of one."""
+    if isinstance(value, dict):
+        return {name: _plain(entry) for name, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        entries = sorted((_plain(entry) for entry in value), key=lambda entry: json.dumps(entry, sort_keys=True))
+        return entries[0] if len(entries) == 1 else entries
+    return value
+
+
+class FilterModule:
+    """What Ansible loads."""
+
+    def filters(self):
+        return {"dynabridge_bucket_drift": bucket_drift}
