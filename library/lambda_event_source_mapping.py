@@ -253,7 +253,7 @@ msg:
   sample: "ddb_send_to_kinesis: create the mapping"
 """
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 try:
     from botocore.exceptions import BotoCoreError, ClientError
@@ -431,7 +431,7 @@ def starting_point(params: dict) -> dict:
             moment = datetime.fromisoformat(given)
         except ValueError as error:
             raise DesiredStateError(f"starting_position_timestamp {given!r} is no ISO 8601 time") from error
-        point["StartingPositionTimestamp"] = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+        point["StartingPositionTimestamp"] = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return point
 
 

@@ -90,7 +90,7 @@ missing:
   sample: [/DDBReplication/TableSG/SecretKey]
 """
 
-from datetime import timezone
+from datetime import UTC
 
 try:
     from botocore.exceptions import BotoCoreError, ClientError
@@ -113,7 +113,7 @@ def describe(name: str, found: dict | None) -> dict:
         "exists": True,
         "type": found["Type"],
         "version": found["Version"],
-        "last_modified": modified.astimezone(timezone.utc).isoformat() if modified else "",
+        "last_modified": modified.astimezone(UTC).isoformat() if modified else "",
     }
     if found["Type"] in TYPES_WITHOUT_SECRET:
         told["value"] = found["Value"]

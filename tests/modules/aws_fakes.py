@@ -17,7 +17,7 @@ def service_model(service: str):
 
 
 def fake_client(service: str, fake: object) -> Mock:
-    """A client with the fake's public methods, each an operation of the service; wrong arguments fail the test."""
+    """A client with the fake's operations of the service; arguments that AWS does not know fail the test."""
     model = service_model(service)
     operations = {xform_name(name): name for name in model.operation_names}
     names = [name for name in dir(fake) if name in operations]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run an own module in this process, as Ansible runs it, with a fake client and a clock that does not wait."""
+"""Run an own module in this process, as Ansible does, with a fake client and a clock that does not wait."""
 from __future__ import annotations
 
 import json
@@ -34,10 +34,8 @@ class FakeClock:
 @pytest.fixture
 def clock(monkeypatch) -> FakeClock:
     """The clock of everything that waits in desired_state."""
-    from ansible.module_utils.dynabridge import desired_state
-
     fake = FakeClock()
-    monkeypatch.setattr(desired_state, "time", fake)
+    monkeypatch.setattr("ansible.module_utils.dynabridge.desired_state.time", fake)
     return fake
 
 
@@ -49,10 +47,12 @@ def run_module(monkeypatch, capsys):
         monkeypatch.setattr(AnsibleAWSModule, "client", lambda self, service: client)
         if client is not None:
             params.setdefault("region", "cn-north-1")
+        arguments = {**params, "_ansible_check_mode": check, "_ansible_diff": True}
+        # a module is a process of its own: without this it would return the warnings of the runs before, too
+        monkeypatch.setattr("ansible.module_utils.common.warnings._global_warnings", {})
         capsys.readouterr()
-        with patch_module_args({**params, "_ansible_check_mode": check, "_ansible_diff": True}):
-            with pytest.raises(SystemExit) as ended:
-                module.main()
+        with patch_module_args(arguments), pytest.raises(SystemExit) as ended:
+            module.main()
         result = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
         assert ended.value.code == (1 if result.get("failed") else 0)
         return result

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""dynamodb_table_settings against a table that behaves like DynamoDB's: slow, eventually consistent, and strict."""
+"""dynamodb_table_settings against a table like DynamoDB's: slow, eventually consistent and strict."""
 from __future__ import annotations
 
 import pytest
@@ -41,7 +41,9 @@ class FakeTable:
             "TableStatus": "UPDATING" if busy else self.status,
             "DeletionProtectionEnabled": self.protected,
             "KeySchema": [{"AttributeName": name, "KeyType": kind} for name, kind, _type in self.keys],
-            "AttributeDefinitions": [{"AttributeName": name, "AttributeType": code} for name, _kind, code in self.keys],
+            "AttributeDefinitions": [
+                {"AttributeName": name, "AttributeType": code} for name, _kind, code in self.keys
+            ],
         }
         if self.view:
             told["StreamSpecification"] = {"StreamEnabled": True, "StreamViewType": self.view}
@@ -84,9 +86,10 @@ class FakeTable:
     def update_time_to_live(self, TableName, TimeToLiveSpecification):
         self._may_fail("update_time_to_live")
         assert TimeToLiveSpecification["AttributeName"], "AWS wants the attribute to disable it, too"
+        attribute = TimeToLiveSpecification["AttributeName"]
         self.ttl = {"TimeToLiveStatus": "DISABLED"}
         if TimeToLiveSpecification["Enabled"]:
-            self.ttl = {"TimeToLiveStatus": "ENABLED", "AttributeName": TimeToLiveSpecification["AttributeName"]}
+            self.ttl = {"TimeToLiveStatus": "ENABLED", "AttributeName": attribute}
 
 
 @pytest.fixture
@@ -102,7 +105,8 @@ def run(run_module, clock):
 
 
 def test_sets_everything_and_the_next_run_changes_nothing(run):
-    # GIVEN a fresh table WHEN all settings are asked for twice THEN the first run sets them, the second nothing
+    # GIVEN a fresh table WHEN all settings are asked for twice THEN the first run sets them, the second
+    # nothing
     table = FakeTable(slow=2)
     first, _writes = run(table, **ALL)
     assert first["changed"] is True
@@ -143,7 +147,8 @@ def test_what_is_left_out_stays(run):
     ],
 )
 def test_writes_only_what_differs_and_nothing_in_check_mode(run, params, writes):
-    # GIVEN a fresh table WHEN one setting is asked for THEN check mode tells it, and the run makes that call only
+    # GIVEN a fresh table WHEN one setting is asked for THEN check mode tells it, and the run makes that
+    # call only
     would, check_writes = run(FakeTable(), check=True, **params)
     did, run_writes = run(FakeTable(), **params)
     assert check_writes == [] and run_writes == writes
@@ -155,7 +160,8 @@ def test_writes_only_what_differs_and_nothing_in_check_mode(run, params, writes)
 
 
 def test_a_stream_is_not_replaced_unasked(run):
-    # GIVEN a stream of keys WHEN images are wanted THEN nothing is written, and the message says what would be lost
+    # GIVEN a stream of keys WHEN images are wanted THEN nothing is written, and the message says what would
+    # be lost
     table = FakeTable(view="KEYS_ONLY")
     result, writes = run(table, stream_view_type="NEW_AND_OLD_IMAGES", deletion_protection=True)
     assert result["failed"] and writes == []
@@ -164,7 +170,8 @@ def test_a_stream_is_not_replaced_unasked(run):
 
 
 def test_a_stream_is_replaced_when_asked(run):
-    # GIVEN a stream of keys on a slow table WHEN it may be replaced THEN it is disabled and enabled, with a new ARN
+    # GIVEN a stream of keys on a slow table WHEN it may be replaced THEN it is disabled and enabled, with a
+    # new ARN
     table = FakeTable(view="KEYS_ONLY", slow=3)
     would, _none = run(table, check=True, stream_view_type="NEW_IMAGE", replace_stream=True)
     assert would["changed"] and would["table"]["stream_arn"] == ""
@@ -194,7 +201,8 @@ def test_the_arn_of_the_stream_before_is_never_told_for_the_new_one(run):
 
 
 def test_a_stream_is_disabled_and_its_arn_not_told(run):
-    # GIVEN a stream WHEN none is wanted THEN it is disabled, and the ARN that AWS still tells is not handed on
+    # GIVEN a stream WHEN none is wanted THEN it is disabled, and the ARN that AWS still tells is not handed
+    # on
     result, writes = run(FakeTable(view="NEW_IMAGE"), stream_view_type="none")
     assert writes == ["update_table"]
     assert result["table"]["stream_arn"] == "" and result["table"]["stream_view_type"] == "none"
@@ -221,7 +229,8 @@ def test_a_stream_is_disabled_and_its_arn_not_told(run):
 )
 @pytest.mark.parametrize("check", [False, True])
 def test_other_keys_stop_everything(run, keys, expected, found_text, wanted_text, check):
-    # GIVEN a table with other keys WHEN settings are asked for THEN nothing is written; table and both are named
+    # GIVEN a table with other keys WHEN settings are asked for THEN nothing is written; table and both are
+    # named
     result, writes = run(FakeTable(keys=keys), check=check, expected_key_schema=expected, **ALL)
     assert result["failed"] and writes == []
     assert f"table user-cn has the keys {found_text}, wanted are {wanted_text}" in result["msg"]
@@ -254,7 +263,8 @@ def test_a_missing_table_in_check_mode_is_one_that_would_be_created(run):
     result, _writes = run(missing_table(), check=True, expected_key_schema=keys, **ALL)
     assert result["changed"] is True and "is not there yet" in result["msg"]
     assert result["table"] == {
-        "name": "user-cn", "exists": False, "arn": "", "status": "", "stream_arn": "", "key_schema": keys, **ALL,
+        "name": "user-cn", "exists": False, "arn": "", "status": "", "stream_arn": "",
+        "key_schema": keys, **ALL,
     }
     assert result["diff"]["before"] == {}
     refused, _writes = run(missing_table(), check=True, missing_ok_in_check_mode=False)
@@ -276,11 +286,12 @@ def test_ttl_is_switched_off_by_its_own_attribute(run):
     [
         ({"TimeToLiveStatus": "ENABLED", "AttributeName": "old"}, "new", "goes by old, wanted is new"),
         ({"TimeToLiveStatus": "ENABLING", "AttributeName": "old"}, "", "is ENABLING by an earlier change"),
-        ({"TimeToLiveStatus": "DISABLING", "AttributeName": "old"}, "old", "is DISABLING by an earlier change"),
+        ({"TimeToLiveStatus": "DISABLING", "AttributeName": "old"}, "old", "is DISABLING by"),
     ],
 )
 def test_a_ttl_change_that_aws_refuses_stops_everything(run, ttl, wanted, text):
-    # GIVEN TTL that AWS would not change now WHEN that is asked for THEN nothing is written; the message says why
+    # GIVEN TTL that AWS would not change now WHEN that is asked for THEN nothing is written; the message
+    # says why
     table = FakeTable()
     table.ttl = ttl
     result, writes = run(table, ttl_attribute=wanted, deletion_protection=True)
@@ -297,14 +308,16 @@ def test_ttl_being_enabled_as_wanted_is_no_change(run):
 
 
 def test_a_second_ttl_change_within_the_hour_is_explained(run):
-    # GIVEN TTL changed lately WHEN it is changed again THEN AWS's refusal becomes a sentence that says what to do
+    # GIVEN TTL changed lately WHEN it is changed again THEN AWS's refusal becomes a sentence that says what
+    # to do
     table = FakeTable()
     refusal = "Time to live has been modified multiple times within a fixed interval"
     table.errors["update_time_to_live"] = [aws_error("ValidationException", refusal)]
     result, _writes = run(table, ttl_attribute="expires")
     assert result["failed"]
     assert result["msg"] == (
-        "TTL of table user-cn was changed within the last hour, and AWS takes one change an hour: run again later"
+        "TTL of table user-cn was changed within the last hour, and AWS takes one change an hour: "
+        "run again later"
     )
 
 
@@ -333,7 +346,8 @@ def test_a_recovery_period_out_of_range_makes_no_call(run, days):
 
 
 def test_waits_until_a_new_table_has_its_backups(run, clock):
-    # GIVEN a table so new that its backups are being switched on WHEN recovery is asked for THEN it is tried again
+    # GIVEN a table so new that its backups are being switched on WHEN recovery is asked for THEN it is
+    # tried again
     table = FakeTable()
     table.errors["update_continuous_backups"] = [aws_error("ContinuousBackupsUnavailableException")] * 3
     result, writes = run(table, point_in_time_recovery=True)
@@ -351,7 +365,8 @@ def test_waits_until_another_change_is_through(run):
 
 
 def test_a_wait_has_an_end(run, clock):
-    # GIVEN a table that never becomes active WHEN it is to be changed THEN the message tells time, table and state
+    # GIVEN a table that never becomes active WHEN it is to be changed THEN the message tells time, table
+    # and state
     table = FakeTable()
     table.status = "CREATING"
     result, writes = run(table, deletion_protection=True, wait_timeout=20)
@@ -377,7 +392,7 @@ def test_without_waiting_the_last_state_is_told(run):
 def test_an_error_of_aws_names_table_and_region(run):
     # GIVEN no right to change the table WHEN it is to be changed THEN table, region and AWS's words are told
     table = FakeTable()
-    table.errors["update_table"] = [aws_error("AccessDeniedException", "not authorized: dynamodb:UpdateTable")]
+    table.errors["update_table"] = [aws_error("AccessDeniedException", "no dynamodb:UpdateTable")]
     result, _writes = run(table, deletion_protection=True)
     assert result["failed"]
     assert "table user-cn in region cn-north-1" in result["msg"] and "dynamodb:UpdateTable" in result["msg"]

@@ -20,7 +20,8 @@ def sources(tmp_path):
 
 
 def test_builds_the_zip_and_the_next_run_changes_nothing(run_module, tmp_path, sources):
-    # GIVEN sources WHEN the module runs twice THEN the first run makes the zip and its directory, the second nothing
+    # GIVEN sources WHEN the module runs twice THEN the first run makes the zip and its directory, the
+    # second nothing
     dest = tmp_path / "build" / "sender.zip"
     first = run_module(lambda_package, dest=str(dest), sources=sources)
     assert first["changed"] and first["written"]
@@ -57,7 +58,8 @@ def test_a_changed_source_is_seen(run_module, tmp_path, sources):
 
 @pytest.mark.parametrize("may_write", [True, False])
 def test_check_mode(run_module, tmp_path, sources, may_write):
-    # GIVEN no zip WHEN the module runs in check mode THEN it tells the change, and writes unless that is forbidden
+    # GIVEN no zip WHEN the module runs in check mode THEN it tells the change, and writes unless that is
+    # forbidden
     dest = tmp_path / "x.zip"
     result = run_module(
         lambda_package, check=True, dest=str(dest), sources=sources, write_in_check_mode=may_write
@@ -86,7 +88,8 @@ def test_a_missing_source_fails_and_leaves_the_zip(run_module, tmp_path, sources
 
 
 def test_a_dest_that_cannot_be_written_is_named(run_module, tmp_path, sources):
-    # GIVEN a file where dest's directory should be WHEN the module runs THEN the message says what is in the way
+    # GIVEN a file where dest's directory should be WHEN the module runs THEN the message says what is in
+    # the way
     (tmp_path / "build").write_text("")
     dest = tmp_path / "build" / "x.zip"
     result = run_module(lambda_package, dest=str(dest), sources=sources)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import pytest
 from ansible.modules import ssm_parameter_info
 
 from tests.modules.aws_fakes import aws_error, fake_client
 
-CHANGED_AT = datetime(2025, 1, 31, 10, 0, tzinfo=timezone.utc)
+CHANGED_AT = datetime(2025, 1, 31, 10, 0, tzinfo=UTC)
 
 
 class FakeSsm:
@@ -34,13 +34,15 @@ class FakeSsm:
         kind, value = self.parameters[name]
         arn = f"arn:aws-cn:ssm:cn-north-1:100000000001:parameter{name}"
         return {
-            "Name": name, "Type": kind, "Value": value, "Version": 3, "LastModifiedDate": CHANGED_AT, "ARN": arn,
+            "Name": name, "Type": kind, "Value": value, "Version": 3, "LastModifiedDate": CHANGED_AT,
+            "ARN": arn,
         }
 
 
 @pytest.mark.parametrize("check", [False, True])
 def test_tells_what_is_there_and_what_is_not(run_module, check):
-    # GIVEN a String parameter WHEN it and another are asked for THEN both are told, in the order of the question
+    # GIVEN a String parameter WHEN it and another are asked for THEN both are told, in the order of the
+    # question
     client = fake_client("ssm", FakeSsm(**{"/a/key": ("String", "AKIA")}))
     result = run_module(ssm_parameter_info, client, check=check, names=["/a/none", "/a/key"])
     assert result["changed"] is False
@@ -65,7 +67,8 @@ def test_a_secret_is_never_decrypted_nor_told(run_module):
 
 
 def test_many_names_go_in_calls_of_ten(run_module):
-    # GIVEN 12 names, one of them twice WHEN they are asked for THEN no call has more than AWS takes, none a name twice
+    # GIVEN 12 names, one of them twice WHEN they are asked for THEN no call has more than AWS takes, none a
+    # name twice
     names = [f"/p/{number}" for number in range(11)]
     client = fake_client("ssm", FakeSsm(**{name: ("StringList", "a,b") for name in names}))
     result = run_module(ssm_parameter_info, client, names=[*names, "/p/0"])

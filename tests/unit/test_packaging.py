@@ -36,7 +36,8 @@ def tree(root, **files):
 
 
 def test_the_bytes_are_fixed_for_ever():
-    # GIVEN known entries WHEN they are zipped by any Python on any machine THEN the digest is the one noted here
+    # GIVEN known entries WHEN they are zipped by any Python on any machine THEN the digest is the one noted
+    # here
     assert packaging.sha256_hex(build_zip(ENTRIES)) == (
         "3a0577b17665e260d0c0cfb858f0a16713d64e4b0e24be452919d70ea91f9aff"
     )
@@ -91,7 +92,8 @@ def test_collects_files_and_directories(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("dest", "name"), [("", "sender.py"), ("lib/", "lib/sender.py"), ("main.py", "main.py"), ("a/main.py", "a/main.py")]
+    ("dest", "name"),
+    [("", "sender.py"), ("lib/", "lib/sender.py"), ("main.py", "main.py"), ("a/main.py", "a/main.py")],
 )
 def test_where_a_file_goes(tmp_path, dest, name):
     # GIVEN a file WHEN its dest is empty, a folder or a name THEN it goes there
@@ -100,8 +102,8 @@ def test_where_a_file_goes(tmp_path, dest, name):
 
 
 def test_times_modes_and_creation_order_do_not_count(tmp_path):
-    # GIVEN two copies of the same files, made in another order, with other times and modes WHEN both are packed
-    # THEN the zips are equal
+    # GIVEN two copies of the same files, made in another order, with other times and modes WHEN both are
+    # packed THEN the zips are equal
     one = tree(tmp_path / "one", b_dot_py="b", a_dot_py="a")
     two = tree(tmp_path / "two", a_dot_py="a", b_dot_py="b")
     os.utime(f"{two}/a.py", (1, 1))
@@ -119,7 +121,7 @@ def test_two_sources_for_one_name_are_refused(tmp_path):
 
 def test_a_missing_source_is_named(tmp_path):
     # GIVEN a source that is not there WHEN it is collected THEN it is named
-    with pytest.raises(PackagingError, match="source .*nowhere is not there"):
+    with pytest.raises(PackagingError, match=r"source .*nowhere is not there"):
         collect([{"src": str(tmp_path / "nowhere")}])
 
 
