@@ -12,7 +12,7 @@ import logging
 from ..sides import Side
 
 # `partition` must come first: it changes the emulator's modules while they are being imported.
-PATCHES = ("partition", "workers", "mappings", "metric_namespace", "user_credentials",
+PATCHES = ("partition", "workers", "mappings", "metric_namespace", "parameter_lists", "transaction_rights", "user_credentials",
            "notification_filters", "export", "ec2")
 
 logger = logging.getLogger("local_aws")

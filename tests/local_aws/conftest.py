@@ -2,17 +2,31 @@
 """One pair of sides for all contract tests of a session; each test works under names of its own."""
 
 import uuid
+from dataclasses import dataclass, field
 
 import pytest
 
-from tests.local_pair import started_pair
+from tests.local_pair import LocalPair, started_pair
+
+
+@dataclass(frozen=True)
+class Pair(LocalPair):
+    """Keeps its clients: making one takes longer than most calls."""
+
+    clients: dict = field(default_factory=dict)
+
+    def client(self, side, service, **credentials):
+        key = (side, service, *sorted(credentials.items()))
+        if key not in self.clients:
+            self.clients[key] = super().client(side, service, **credentials)
+        return self.clients[key]
 
 
 @pytest.fixture(scope="session")
 def pair(tmp_path_factory):
     """Both sides, in a temporary directory and on free ports."""
     with started_pair(tmp_path_factory.mktemp("local_aws") / "state") as started:
-        yield started
+        yield Pair(started.directory, started.sides)
 
 
 @pytest.fixture

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Instances: interfaces, public addresses, attributes and metadata options as launched or modified."""
 
-import base64
 import contextvars
 import re
 
 from ministack.services import ec2
 
 from . import addresses, interfaces, key_pairs
-from .queries import Refused, check_filters, element, found, given, passes, truth
+from .queries import Refused, check_filters, element, found, given, meets, truth
 
 METADATA_OPTIONS = {
     "HttpTokens": "optional", "HttpPutResponseHopLimit": "1", "HttpEndpoint": "enabled",
@@ -32,7 +31,7 @@ _launching: contextvars.ContextVar[dict] = contextvars.ContextVar("launching")
 def actions(_side) -> dict:
     ec2._launch_instances_internal = launch
     ec2._instance_xml = xml
-    ec2._matches_filters = lambda instance, _filters: True  # describe_instances filters itself
+    ec2._matches_filters = matches
     return {
         "RunInstances": run_instances,
         "DescribeInstances": describe_instances,
@@ -41,3 +40,249 @@ def actions(_side) -> dict:
         "ModifyInstanceAttribute": modify_instance_attribute,
         "ModifyInstanceMetadataOptions": modify_instance_metadata_options,
     }
+
+
+def run_instances(params):
+    specifications = _interface_specifications(params)
+    flat = {**params, **_top_level(params, specifications[0])}
+    found(ec2._subnets, given(flat, "SubnetId"), "InvalidSubnetID.NotFound", "subnet ID")
+    key_pairs.check(given(flat, "KeyName"))
+    launching = _launching.set({"params": flat, "specifications": specifications})
+    try:
+        return original_run(flat)
+    finally:
+        _launching.reset(launching)
+
+
+def _interface_specifications(params: dict) -> list[dict]:
+    """What NetworkInterface.N says, the primary one first; one empty entry when it says nothing."""
+    specifications, number = [], 1
+    while any(name.startswith(f"NetworkInterface.{number}.") for name in params):
+        prefix = f"NetworkInterface.{number}."
+        specifications.append({
+            "index": int(given(params, f"{prefix}DeviceIndex") or 0),
+            "id": given(params, f"{prefix}NetworkInterfaceId"),
+            "subnet": given(params, f"{prefix}SubnetId"),
+            "groups": ec2._parse_member_list(params, f"{prefix}SecurityGroupId"),
+            "private_ip": given(params, f"{prefix}PrivateIpAddress"),
+            "description": given(params, f"{prefix}Description"),
+            "public": given(params, f"{prefix}AssociatePublicIpAddress"),
+            "deleted": truth(params, f"{prefix}DeleteOnTermination", not given(params, f"{prefix}NetworkInterfaceId")),
+        })
+        number += 1
+    return sorted(specifications, key=lambda one: one["index"]) or [{"index": 0, "deleted": True}]
+
+
+def _top_level(params: dict, primary: dict) -> dict:
+    """The primary interface's subnet, groups and address, where the emulator looks for them."""
+    if primary.get("id"):
+        interface = found(ec2._network_interfaces, primary["id"], "InvalidNetworkInterfaceID.NotFound",
+                          "network interface")
+        subnet_id, groups = interface["SubnetId"], [group["GroupId"] for group in interface["Groups"]]
+    else:
+        subnet_id = primary.get("subnet") or given(params, "SubnetId") or ec2._DEFAULT_SUBNET_ID
+        groups = primary.get("groups") or ec2._parse_member_list(params, "SecurityGroupId")
+    for group in groups:
+        found(ec2._security_groups, group, "InvalidGroup.NotFound", "security group")
+    groups = groups or _default_groups(subnet_id)
+    top = {f"SecurityGroupId.{number}": group for number, group in enumerate(groups, start=1)}
+    top["SubnetId"] = subnet_id
+    if primary.get("private_ip"):
+        top["PrivateIpAddress"] = primary["private_ip"]
+    return top
+
+
+def _default_groups(subnet_id: str) -> list[str]:
+    vpc = ec2._subnets.get(subnet_id, {}).get("VpcId")
+    return [group["GroupId"] for group in ec2._security_groups.values()
+            if group["VpcId"] == vpc and group["GroupName"] == "default"]
+
+
+def launch(*args, **named):
+    created = original_launch(*args, **named)
+    request = _launching.get({"params": {}, "specifications": [{"index": 0, "deleted": True}]})
+    for instance in created:
+        if instance["SubnetId"] in ec2._subnets:
+            _complete(instance, request["params"], request["specifications"])
+    return created
+
+
+def _complete(instance: dict, params: dict, specifications: list[dict]) -> None:
+    """What the emulator leaves out of a new instance."""
+    groups = [group["GroupId"] for group in instance["SecurityGroups"]]
+    for one in specifications:
+        interface = ec2._network_interfaces.get(one.get("id")) or interfaces.create(
+            one.get("subnet") or instance["SubnetId"], one.get("groups") or groups,
+            one.get("private_ip") or (given(params, "PrivateIpAddress") if one["index"] == 0 else None),
+            one.get("description") or "")
+        interfaces.attach(interface, instance["InstanceId"], one["index"], one["deleted"])
+    primary = interfaces.of_instance(instance["InstanceId"])[0]
+    private_ip = primary["PrivateIpAddress"]
+    instance.update({
+        "PrivateIpAddress": private_ip,
+        "PrivateDnsName": f"ip-{private_ip.replace('.', '-')}.{ec2.get_region()}.compute.internal",
+        "MetadataOptions": {name: given(params, f"MetadataOptions.{name}") or default
+                            for name, default in METADATA_OPTIONS.items()},
+        "Attributes": {name: given(params, name) or default for name, default in ATTRIBUTES.items()},
+    })
+    instance["Placement"]["AvailabilityZone"] = primary["AvailabilityZone"]
+    asked, subnet = specifications[0].get("public"), ec2._subnets[primary["SubnetId"]]
+    public = subnet["MapPublicIpOnLaunch"] if asked is None else asked.lower() == "true"
+    addresses.show_on(primary, ec2._random_ip("54.") if public else None)
+
+
+def xml(instance: dict) -> str:
+    text = EMPTY_NAMES.sub("", original_xml(instance))
+    attached = "".join(map(interfaces.fields, interfaces.of_instance(instance["InstanceId"])))
+    options = instance.get("MetadataOptions", METADATA_OPTIONS)
+    extra = "".join((
+        f"<networkInterfaceSet>{attached}</networkInterfaceSet>",
+        "<metadataOptions><state>applied</state>",
+        *(element(_wire(name), value) for name, value in options.items()),
+        "</metadataOptions>",
+        element("ebsOptimized", _attribute(instance, "EbsOptimized")),
+    ))
+    end = text.rindex("</item>")
+    return f"{text[:end]}{extra}{text[end:]}"
+
+
+def describe_instances(params):
+    check_filters(params, _values({}))
+    return original_describe(params)
+
+
+def matches(instance: dict, filters: dict) -> bool:
+    return meets(filters, instance["InstanceId"], _values(instance))
+
+
+def _values(instance: dict) -> dict:
+    attached = interfaces.of_instance(instance["InstanceId"]) if instance else []
+    state, groups = instance.get("State", {}), instance.get("SecurityGroups", [])
+    return {
+        "instance-id": instance.get("InstanceId"),
+        "instance-state-name": state.get("Name"),
+        "instance-state-code": state.get("Code"),
+        "instance-type": instance.get("InstanceType"),
+        "image-id": instance.get("ImageId"),
+        "key-name": instance.get("KeyName"),
+        "subnet-id": instance.get("SubnetId"),
+        "vpc-id": instance.get("VpcId"),
+        "availability-zone": instance.get("Placement", {}).get("AvailabilityZone"),
+        "private-ip-address": instance.get("PrivateIpAddress"),
+        "ip-address": instance.get("PublicIpAddress"),
+        "private-dns-name": instance.get("PrivateDnsName"),
+        "dns-name": instance.get("PublicDnsName"),
+        "architecture": instance.get("Architecture"),
+        "root-device-type": instance.get("RootDeviceType"),
+        "iam-instance-profile.arn": (instance.get("IamInstanceProfile") or {}).get("Arn"),
+        "instance.group-id": [group["GroupId"] for group in groups],
+        "instance.group-name": [group["GroupName"] for group in groups],
+        "network-interface.network-interface-id": [one["NetworkInterfaceId"] for one in attached],
+        "network-interface.subnet-id": [one["SubnetId"] for one in attached],
+        "network-interface.vpc-id": [one["VpcId"] for one in attached],
+        "network-interface.addresses.private-ip-address": [one["PrivateIpAddress"] for one in attached],
+    }
+
+
+def terminate_instances(params):
+    identifiers = ec2._parse_member_list(params, "InstanceId")
+    for identifier in identifiers:
+        if _attribute(ec2._instances.get(identifier, {}), "DisableApiTermination") == "true":
+            raise Refused("OperationNotPermitted",
+                          f"The instance '{identifier}' may not be terminated. Modify its 'disableApiTermination' "
+                          "instance attribute and try again.")
+    response = original_terminate(params)
+    if response[0] == 200:
+        for identifier in identifiers:
+            _release_interfaces(identifier)
+    return response
+
+
+def _release_interfaces(instance_id: str) -> None:
+    for interface in interfaces.of_instance(instance_id):
+        for address in ec2._addresses.values():
+            if address["NetworkInterfaceId"] == interface["NetworkInterfaceId"]:
+                addresses.unbind(address)
+        addresses.show_on(interface, None)
+        kept = not interface["Attachment"].get("DeleteOnTermination")
+        interface.update({"Attachment": None, "Status": "available"})
+        if not kept:
+            del ec2._network_interfaces[interface["NetworkInterfaceId"]]
+
+
+def describe_instance_attribute(params):
+    instance = _instance(params)
+    attribute = given(params, "Attribute") or ""
+    name = attribute[:1].upper() + attribute[1:]
+    if name in ATTRIBUTES:
+        value = _attribute(instance, name)
+    elif name == "UserData":
+        value = instance.get("UserData")
+    elif name == "SourceDestCheck":
+        value = instance["SourceDestCheck"]
+    else:
+        return original_attribute(params)
+    return ec2._xml(200, "DescribeInstanceAttributeResponse",
+                    f"{element('instanceId', instance['InstanceId'])}"
+                    f"<{attribute}>{element('value', value)}</{attribute}>")
+
+
+def modify_instance_attribute(params):
+    instance = _instance(params)
+    values = {name: given(params, f"{name}.Value") for name in (*ATTRIBUTES, "InstanceType", "SourceDestCheck",
+                                                                "UserData")}
+    attribute = given(params, "Attribute") or ""
+    if attribute:
+        values[attribute[0].upper() + attribute[1:]] = given(params, "Value")
+    for name, value in values.items():
+        if value is not None:
+            _set_attribute(instance, name, value)
+    groups = ec2._parse_member_list(params, "GroupId")
+    if groups:
+        _set_groups(instance, groups)
+    return ec2._xml(200, "ModifyInstanceAttributeResponse", "<return>true</return>")
+
+
+def _set_attribute(instance: dict, name: str, value: str) -> None:
+    if name in ("InstanceType", "UserData") and instance["State"]["Name"] != "stopped":
+        raise Refused("IncorrectInstanceState", f"The instance '{instance['InstanceId']}' is not in the 'stopped' "
+                                                "state.")
+    if name in ATTRIBUTES:
+        instance.setdefault("Attributes", dict(ATTRIBUTES))[name] = value
+    elif name == "SourceDestCheck":
+        instance[name] = value.lower() == "true"
+        for interface in interfaces.of_instance(instance["InstanceId"])[:1]:
+            interface[name] = instance[name]
+    else:
+        instance[name] = value
+
+
+def _set_groups(instance: dict, groups: list[str]) -> None:
+    records = [found(ec2._security_groups, group, "InvalidGroup.NotFound", "security group") for group in groups]
+    shown = [{"GroupId": record["GroupId"], "GroupName": record["GroupName"]} for record in records]
+    instance["SecurityGroups"] = shown
+    for interface in interfaces.of_instance(instance["InstanceId"])[:1]:
+        interface["Groups"] = shown
+
+
+def modify_instance_metadata_options(params):
+    instance = _instance(params)
+    options = {**METADATA_OPTIONS, **instance.get("MetadataOptions", {})}
+    options.update({name: given(params, name) for name in METADATA_OPTIONS if given(params, name)})
+    instance["MetadataOptions"] = options
+    inner = "".join(element(_wire(name), value) for name, value in options.items())
+    return ec2._xml(200, "ModifyInstanceMetadataOptionsResponse",
+                    f"{element('instanceId', instance['InstanceId'])}"
+                    f"<instanceMetadataOptions><state>applied</state>{inner}</instanceMetadataOptions>")
+
+
+def _instance(params: dict) -> dict:
+    return found(ec2._instances, given(params, "InstanceId"), "InvalidInstanceID.NotFound", "instance ID")
+
+
+def _attribute(instance: dict, name: str) -> str:
+    return instance.get("Attributes", ATTRIBUTES)[name]
+
+
+def _wire(name: str) -> str:
+    return name[0].lower() + name[1:]

@@ -57,7 +57,10 @@ def named(params: dict, parameter: str, store: dict, code: str, kind: str) -> li
 
 def passes(params: dict, resource_id: str, values: dict) -> bool:
     """Whether a resource passes the request's filters; `values` holds what each filter looks at."""
-    filters = ec2._parse_filters(params)
+    return meets(ec2._parse_filters(params), resource_id, values)
+
+
+def meets(filters: dict, resource_id: str, values: dict) -> bool:
     for name, wanted in filters.items():
         if name.startswith("tag:") or name in TAG_FILTERS:
             continue
