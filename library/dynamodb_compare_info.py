@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible module: compare two DynamoDB tables row by row, also across accounts and partitions."""
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: dynamodb_compare_info
+short_description: Compare two DynamoDB tables row by row and name the keys that differ
+version_added: 0.1.0
+description:
+  - Reads both tables by parallel scans and reduces every item to a digest that does not depend on order or spelling
+    (sets, maps, C(1.0) and C(1)), so memory stays bounded whatever the size of the tables.
+  - Only where digests differ a second scan finds the keys, and the first of them are read again to name their attributes.
+  - The tables need not stand still, but a change that has reached one table only is a difference. What differed in the
+    first scan and no longer does in the second counts as equal.
+  - Reads only. Each scan costs read capacity for the whole table.
+author:
+  - dynabridge contributors (!UNKNOWN)
+options:
+  left:
+    description: One table.
+    type: dict
+    required: true
+    suboptions: &side
+      table:
+        description: Name of the table.
+        type: str
+        required: true
+      profile:
+        description: AWS profile whose credentials reach the table. The environment's credentials when empty.
+        type: str
+      region:
+        description: Region of the table. The profile's region when empty.
+        type: str
+      endpoint_url:
+        description: Endpoint of DynamoDB. The profile's or the region's own when empty.
+        type: str
+  right:
+    description: The other table.
+    type: dict
+    required: true
+    suboptions: *side
+  segments:
+    description: Parallel scans of each table.
+    type: int
+    default: 4
+  buckets:
+    description: Digests that a table is reduced to. More make the second scan's share of a huge table smaller.
+    type: int
+    default: 4096
+  show:
+    description: Differing keys to return with their attributes.
+    type: int
+    default: 10
+  max_differences:
+    description:
+      - Keys of differing buckets, of both tables together, that the second scan holds in memory. Buckets beyond are left
+        out and RV(capped) is true; one bucket is always looked at.
+    type: int
+    default: 100000
+  consistent_read:
+    description:
+      - Strongly consistent scans, so that an item written a moment ago is not reported as missing. V(false) halves the read
+        units and suits tables to which nobody writes.
+    type: bool
+    default: true
+  ignore_attributes:
+    description: Top-level attributes that may differ.
+    type: list
+    elements: str
+    default: []
+attributes:
+  check_mode:
+    support: full
+    description: Reads only.
+requirements:
+  - boto3
+  - botocore
+"""
+
+EXAMPLES = r"""
+- name: Compare the two sides of a table
+  dynamodb_compare_info:
+    left:
+      table: user-cn
+      profile: cn
+      region: cn-north-1
+    right:
+      table: user-sg
+      profile: sg
+      region: ap-southeast-1
+  register: comparison
+
+- name: Stop when they differ
+  ansible.builtin.assert:
+    that: comparison.equal
+    fail_msg: "{{ comparison.summary }}"
+"""
+
+RETURN = r"""
+equal:
+  description: Whether both tables hold the same items.
+  returned: always
+  type: bool
+summary:
+  description: The outcome in a sentence, the first differing keys included.
+  returned: always
+  type: str
+  sample: user-cn (20,000 items) and user-sg (20,000 items) are equal
+differing:
+  description: Differing keys that were found. A lower bound when RV(capped).
+  returned: always
+  type: int
+capped:
+  description: Whether buckets were left out because of O(max_differences).
+  returned: always
+  type: bool
+differences:
+  description: The first O(show) differing keys, in the order of their canonical bytes.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    key:
+      description: The key as attribute values; binary ones as base64 text.
+      returned: always
+      type: dict
+      sample: {"PK": {"S": "cn-north-1-1767225600000-0-17"}}
+    state:
+      description: V(missing_left), V(missing_right) or V(different).
+      returned: always
+      type: str
+    attributes:
+      description: Attributes that differ, empty unless RV(differences[].state=different).
+      returned: always
+      type: list
+      elements: str
+left:
+  description: The left table; C(right) likewise.
+  returned: always
+  type: dict
+  contains: &table
+    table:
+      description: Its name.
+      returned: always
+      type: str
+    item_count:
+      description: Items the first scan read.
+      returned: always
+      type: int
+right:
+  description: The right table.
+  returned: always
+  type: dict
+  contains: *table
+seconds:
+  description: How long it took.
+  returned: always
+  type: float
+"""
+
+import base64
+import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import Any, Callable, NamedTuple
+
+try:
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+except ImportError:
+    pass  # AnsibleAWSModule says so
+
+from ansible.module_utils.dynabridge.aws.scan import describe_keys, reduce_table
+from ansible.module_utils.dynabridge.compare import (
+    DIFFERENT, BucketDigests, Difference, KeyDigests, Rows, choose_buckets, differences, differing_attributes)
+from ansible.module_utils.dynabridge.errors import DynabridgeError, SettingsError
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+STATES = {"missing_left": "missing in {left}", "missing_right": "missing in {right}", "different": "different in {attributes}"}
+
+
+class Side(NamedTuple):
+    """A table and the client that reaches it."""
+
+    table: str
+    client: Any
+
+
+def connect(side: dict[str, Any], segments: int) -> Side:
+    session = boto3.Session(profile_name=side["profile"] or None, region_name=side["region"] or None)
+    config = Config(max_pool_connections=segments, retries={"mode": "standard", "max_attempts": 10})
+    return Side(side["table"], session.client("dynamodb", endpoint_url=side["endpoint_url"] or None, config=config))
+
+
+def check(params: dict[str, Any]) -> None:
+    limits = (("segments", 1, 256), ("buckets", 1, 2**22), ("show", 0, 1000), ("max_differences", 1, 10**8))
+    for name, low, high in limits:
+        if not low <= params[name] <= high:
+            raise SettingsError(f"{name} is {params[name]}: it must be from {low} to {high}")
+
+
+def rows_of(left: Side, right: Side, params: dict[str, Any]) -> Rows:
+    """How to look at both tables' rows. Raises where their keys do not match."""
+    schemas = [describe_keys(side.client, side.table) for side in (left, right)]
+    if schemas[0] != schemas[1]:
+        spelled = [" + ".join(f"{name} ({kind})" for name, kind in schema) for schema in schemas]
+        raise SettingsError(f"The tables cannot be compared, their keys differ: {left.table} has {spelled[0]}, "
+                            f"{right.table} has {spelled[1]}.")
+    names = tuple(name for name, _kind in schemas[0])
+    ignored_keys = set(names) & set(params["ignore_attributes"])
+    if ignored_keys:
+        raise SettingsError(f"ignore_attributes names {', '.join(sorted(ignored_keys))}: a key cannot be ignored")
+    return Rows(names, frozenset(params["ignore_attributes"]), params["buckets"])
+
+
+def scan_both(left: Side, right: Side, params: dict[str, Any], make: Callable[[], Any]) -> tuple[Any, Any]:
+    with ThreadPoolExecutor(2) as pool:
+        return tuple(pool.map(lambda side: reduce_table(
+            side.client, side.table, params["segments"], make, params["consistent_read"]), (left, right)))
+
+
+def describe(difference: Difference, left: Side, right: Side, ignore: frozenset[str]) -> dict[str, Any]:
+    """A difference as it is returned; for one between two items these are read once more to name the attributes."""
+    attributes = []
+    if difference.state == DIFFERENT:
+        items = [side.client.get_item(TableName=side.table, Key=difference.key, ConsistentRead=True).get("Item", {})
+                 for side in (left, right)]
+        attributes = differing_attributes(*items, ignore)
+    return {"key": printable(difference.key), "state": difference.state, "attributes": attributes}
+
+
+def printable(key: dict[str, Any]) -> dict[str, Any]:
+    return {name: {kind: base64.b64encode(value).decode() if kind == "B" else value for kind, value in typed.items()}
+            for name, typed in key.items()}
+
+
+def compare(left: Side, right: Side, params: dict[str, Any]) -> dict[str, Any]:
+    """Both scans; the result to return, without its times."""
+    check(params)
+    rows = rows_of(left, right, params)
+    first_left, first_right = scan_both(left, right, params, lambda: BucketDigests(rows))
+    chosen, left_out = choose_buckets(first_left, first_right, params["max_differences"])
+    found, shown = 0, []
+    if chosen:
+        keys = scan_both(left, right, params, lambda: KeyDigests(rows, chosen))
+        differing = list(differences(*keys))
+        found = len(differing)
+        shown = [describe(difference, left, right, rows.ignore) for difference in islice(differing, params["show"])]
+    result = {"equal": not found and not left_out, "differing": found, "capped": bool(left_out), "differences": shown,
+              "left": {"table": left.table, "item_count": first_left.items},
+              "right": {"table": right.table, "item_count": first_right.items}}
+    return result | {"summary": summary(result)}
+
+
+def summary(result: dict[str, Any]) -> str:
+    left, right = result["left"], result["right"]
+    tables = " and ".join(f"{side['table']} ({side['item_count']:,} items)" for side in (left, right))
+    if result["equal"]:
+        return f"{tables} are equal"
+    count = f"{'at least ' if result['capped'] else ''}{result['differing']:,}"
+    lines = [f"{key_text(entry['key'])} is " + STATES[entry["state"]].format(
+        left=left["table"], right=right["table"], attributes=", ".join(entry["attributes"]) or "nothing any more")
+        for entry in result["differences"]]
+    return f"{tables} differ in {count} keys" + "".join(f"\n  {line}" for line in lines)
+
+
+def key_text(key: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, typed in key.items() for value in typed.values())
+
+
+def main() -> None:
+    side = {"type": "dict", "required": True, "options": {
+        "table": {"type": "str", "required": True}, "profile": {"type": "str"}, "region": {"type": "str"},
+        "endpoint_url": {"type": "str"}}}
+    spec = {
+        "left": side,
+        "right": side,
+        "segments": {"type": "int", "default": 4},
+        "buckets": {"type": "int", "default": 4096},
+        "show": {"type": "int", "default": 10},
+        "max_differences": {"type": "int", "default": 100000},
+        "consistent_read": {"type": "bool", "default": True},
+        "ignore_attributes": {"type": "list", "elements": "str", "default": []},
+    }
+    # Without the connection parameters of other modules: each table has its own.
+    module = AnsibleAWSModule(argument_spec=spec, supports_check_mode=True, default_args=False)
+    started = time.monotonic()
+    names = f"{module.params['left']['table']} and {module.params['right']['table']}"
+    try:
+        left, right = (connect(module.params[name], module.params["segments"]) for name in ("left", "right"))
+        result = compare(left, right, module.params)
+    except DynabridgeError as error:
+        module.fail_json(msg=str(error))
+    except (ClientError, BotoCoreError) as error:
+        module.fail_json_aws(error, msg=f"Cannot compare {names}")
+    module.exit_json(changed=False, seconds=round(time.monotonic() - started, 3), **result)
+
+
+if __name__ == "__main__":
+    main()

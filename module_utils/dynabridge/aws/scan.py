@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""Reading a whole table through a boto3 DynamoDB client: its key schema, its items by parallel segments."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol, TypeVar
+
+from ..errors import TableUnavailable
+
+
+class Reducer(Protocol):
+    """Takes in the items of a segment and then the result of another segment."""
+
+    def add(self, items: list[dict[str, Any]]) -> None: ...
+
+    def merge(self, other: Any) -> None: ...
+
+
+R = TypeVar("R", bound=Reducer)
+
+
+def describe_keys(client: Any, table: str) -> tuple[tuple[str, str], ...]:
+    """Name and type of the table's hash key and, where there is one, of its range key."""
+    try:
+        description = client.describe_table(TableName=table)["Table"]
+    except client.exceptions.ResourceNotFoundException as error:
+        raise TableUnavailable(
+            f"There is no table {table} in {client.meta.region_name} of this account (endpoint {client.meta.endpoint_url}):"
+            " check the name, the region and the profile, or deploy the side first.") from error
+    types = {attribute["AttributeName"]: attribute["AttributeType"] for attribute in description["AttributeDefinitions"]}
+    ordered = sorted(description["KeySchema"], key=lambda element: element["KeyType"] != "HASH")
+    return tuple((element["AttributeName"], types[element["AttributeName"]]) for element in ordered)
+
+
+def read_segment(client: Any, table: str, segment: int, segments: int, consistent: bool) -> Iterator[list[dict[str, Any]]]:
+    """The items of one segment, page by page, to its very end."""
+    request = {"TableName": table, "Segment": segment, "TotalSegments": segments, "ConsistentRead": consistent}
+    while True:
+        page = client.scan(**request)
+        yield page["Items"]
+        if not page.get("LastEvaluatedKey"):
+            return
+        request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def reduce_table(client: Any, table: str, segments: int, make: Callable[[], R], consistent: bool = True) -> R:
+    """Scan the table in parallel segments, each into a reducer of its own, and merge them."""
+    failed = threading.Event()
+
+    def reduce_segment(segment: int) -> R:
+        reducer = make()
+        try:
+            for items in read_segment(client, table, segment, segments, consistent):
+                if failed.is_set():  # another segment failed: the result is lost, do not read on for hours
+                    break
+                reducer.add(items)
+        except BaseException:
+            failed.set()
+            raise
+        return reducer
+
+    with ThreadPoolExecutor(segments) as pool:
+        first, *others = pool.map(reduce_segment, range(segments))
+    for other in others:
+        first.merge(other)
+    return first
