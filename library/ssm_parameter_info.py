@@ -99,6 +99,7 @@ except ImportError:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
+ARGUMENT_SPEC = {"names": {"type": "list", "elements": "str", "required": True}}
 NAMES_A_CALL = 10  # limit of GetParameters
 TYPES_WITHOUT_SECRET = ("String", "StringList")
 
@@ -136,10 +137,7 @@ def read_parameters(client, names: list[str]) -> dict[str, dict]:
 
 def main() -> None:
     """Entry point."""
-    module = AnsibleAWSModule(
-        argument_spec={"names": {"type": "list", "elements": "str", "required": True}},
-        supports_check_mode=True,
-    )
+    module = AnsibleAWSModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     names = module.params["names"]
     try:
         found = read_parameters(module.client("ssm"), names)

@@ -85,8 +85,8 @@ class FakeTable:
 
     def update_time_to_live(self, TableName, TimeToLiveSpecification):
         self._may_fail("update_time_to_live")
-        assert TimeToLiveSpecification["AttributeName"], "AWS wants the attribute to disable it, too"
         attribute = TimeToLiveSpecification["AttributeName"]
+        assert attribute == self.ttl.get("AttributeName", attribute), "AWS wants it disabled by its own attribute"
         self.ttl = {"TimeToLiveStatus": "DISABLED"}
         if TimeToLiveSpecification["Enabled"]:
             self.ttl = {"TimeToLiveStatus": "ENABLED", "AttributeName": attribute}

@@ -254,6 +254,14 @@ def test_a_function_may_be_given_by_alias_and_arn(run, function):
     assert result["mapping"]["uuid"] == of_alias["UUID"]
 
 
+def test_latest_is_the_function_itself(run):
+    # GIVEN a mapping of a function WHEN it is asked for with $LATEST THEN it is that mapping
+    fake = FakeLambda()
+    mapping = fake.have(KINESIS)
+    result, _writes = run(fake, function_name="f:$LATEST", event_source_arn=KINESIS)
+    assert result["mapping"]["uuid"] == mapping["UUID"]
+
+
 def test_a_mapping_to_an_older_stream_of_the_table_is_replaced(run):
     # GIVEN a mapping to the stream that the table had before WHEN the new one is mapped THEN it is made
     # first, the old one removed, and diff and warning say so

@@ -71,7 +71,7 @@ def test_many_names_go_in_calls_of_ten(run_module):
     # name twice
     names = [f"/p/{number}" for number in range(11)]
     client = fake_client("ssm", FakeSsm(**{name: ("StringList", "a,b") for name in names}))
-    result = run_module(ssm_parameter_info, client, names=[*names, "/p/0"])
+    result = run_module(ssm_parameter_info, client, names=["/p/0", *names])
     assert client.get_parameters.call_count == 2
     assert [parameter["value"] for parameter in result["parameters"]] == ["a,b"] * 12
 
