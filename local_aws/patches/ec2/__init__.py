@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Instances with network interfaces, NAT gateways with addresses, filters that filter, fingerprints that stay.
+"""Instances with network interfaces, NAT gateways with addresses, filters that filter, true fingerprints.
 
 AWS behaviour this patch stands for (Amazon EC2 API Reference):
-- every instance has a primary network interface in its subnet, with an address of that subnet, the groups that
-  RunInstances names at the top or in NetworkInterface.1, and a public address only when it or its subnet asks;
+- every instance has a primary network interface in its subnet, with an address of that subnet, the groups
+  that RunInstances names at the top or in NetworkInterface.1, and a public address only when it or its subnet
+  asks for one;
 - a public NAT gateway holds its Elastic IP address by an interface of its own;
 - an Elastic IP address can be found by what it is associated with, and cannot be released while it is;
 - DescribeInstances, DescribeAddresses, DescribeNetworkInterfaces and DescribeKeyPairs honour their filters;
@@ -15,9 +16,10 @@ All state lies in the emulator's own stores, so its reset clears it; there is no
 
 
 def install(side) -> None:
-    from . import addresses, instances, interfaces, key_pairs, nat_gateways, queries
+    # Not before: the emulator's modules must be imported under the partition's patch.
+    from . import addresses, attributes, instances, interfaces, key_pairs, nat_gateways, queries
 
     actions = {}
-    for part in (addresses, instances, interfaces, key_pairs, nat_gateways):
+    for part in (addresses, attributes, instances, interfaces, key_pairs, nat_gateways):
         actions.update(part.actions(side))
     queries.serve(actions)

@@ -74,12 +74,17 @@ def associate_address(params):
     interface = _target(params)
     if address["AssociationId"] and address["NetworkInterfaceId"] != interface["NetworkInterfaceId"] \
             and not truth(params, "AllowReassociation", True):
-        raise Refused("Resource.AlreadyAssociated", f"resource {address['AllocationId']} is already associated with "
-                                                    f"associate-id {address['AssociationId']}")
+        raise already_associated(address)
     if not (address["AssociationId"] and address["NetworkInterfaceId"] == interface["NetworkInterfaceId"]):
         bind(address, interface)
     return ec2._xml(200, "AssociateAddressResponse",
                     f"<return>true</return><associationId>{address['AssociationId']}</associationId>")
+
+
+def already_associated(address: dict) -> Refused:
+    return Refused("Resource.AlreadyAssociated",
+                   f"resource {address['AllocationId']} is already associated with associate-id "
+                   f"{address['AssociationId']}")
 
 
 def _target(params) -> dict:
@@ -109,7 +114,7 @@ def bind(address: dict, interface: dict) -> None:
     show_on(interface, address["PublicIp"], ec2.get_account_id(), address)
 
 
-def show_on(interface: dict, public_ip: str | None, owner: str = "amazon", address: dict | None = None) -> None:
+def show_on(interface: dict, public_ip: str | None, owner="amazon", address: dict | None = None) -> None:
     """The public address as the interface, and the instance that it is the primary one of, show it."""
     name = public_dns_name(public_ip) if public_ip else ""
     interface["Association"] = public_ip and {
@@ -141,7 +146,8 @@ def disassociate_address(params):
             unbind(address)
             break
     else:
-        raise Refused("InvalidAssociationID.NotFound", f"The association ID '{association}' does not exist")
+        raise Refused("InvalidAssociationID.NotFound",
+                      f"The association ID '{association}' does not exist")
     return ec2._xml(200, "DisassociateAddressResponse", "<return>true</return>")
 
 

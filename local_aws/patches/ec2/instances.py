@@ -1,21 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Instances: interfaces, public addresses, attributes and metadata options as launched or modified."""
+"""Instances: launched with interfaces and public addresses, found by any filter, terminated with both."""
 
 import contextvars
 import re
 
 from ministack.services import ec2
 
-from . import addresses, interfaces, key_pairs
-from .queries import Refused, check_filters, element, found, given, meets, truth
+from . import addresses, attributes, interfaces, key_pairs
+from .queries import Refused, check_filters, found, given, meets, truth
 
-METADATA_OPTIONS = {
-    "HttpTokens": "optional", "HttpPutResponseHopLimit": "1", "HttpEndpoint": "enabled",
-    "HttpProtocolIpv6": "disabled", "InstanceMetadataTags": "disabled",
-}
-ATTRIBUTES = {  # parameter -> default
-    "DisableApiTermination": "false", "EbsOptimized": "false", "InstanceInitiatedShutdownBehavior": "stop",
-}
 EMPTY_NAMES = re.compile(r"<(dnsName|ipAddress|keyName)></\1>")
 
 original_launch = ec2._launch_instances_internal
@@ -23,7 +16,6 @@ original_run = ec2._run_instances
 original_xml = ec2._instance_xml
 original_terminate = ec2._terminate_instances
 original_describe = ec2._describe_instances
-original_attribute = ec2._describe_instance_attribute
 
 _launching: contextvars.ContextVar[dict] = contextvars.ContextVar("launching")
 
@@ -36,9 +28,6 @@ def actions(_side) -> dict:
         "RunInstances": run_instances,
         "DescribeInstances": describe_instances,
         "TerminateInstances": terminate_instances,
-        "DescribeInstanceAttribute": describe_instance_attribute,
-        "ModifyInstanceAttribute": modify_instance_attribute,
-        "ModifyInstanceMetadataOptions": modify_instance_metadata_options,
     }
 
 
@@ -59,15 +48,16 @@ def _interface_specifications(params: dict) -> list[dict]:
     specifications, number = [], 1
     while any(name.startswith(f"NetworkInterface.{number}.") for name in params):
         prefix = f"NetworkInterface.{number}."
+        existing = given(params, f"{prefix}NetworkInterfaceId")
         specifications.append({
             "index": int(given(params, f"{prefix}DeviceIndex") or 0),
-            "id": given(params, f"{prefix}NetworkInterfaceId"),
+            "id": existing,
             "subnet": given(params, f"{prefix}SubnetId"),
             "groups": ec2._parse_member_list(params, f"{prefix}SecurityGroupId"),
             "private_ip": given(params, f"{prefix}PrivateIpAddress"),
             "description": given(params, f"{prefix}Description"),
             "public": given(params, f"{prefix}AssociatePublicIpAddress"),
-            "deleted": truth(params, f"{prefix}DeleteOnTermination", not given(params, f"{prefix}NetworkInterfaceId")),
+            "deleted": truth(params, f"{prefix}DeleteOnTermination", existing is None),
         })
         number += 1
     return sorted(specifications, key=lambda one: one["index"]) or [{"index": 0, "deleted": True}]
@@ -82,8 +72,7 @@ def _top_level(params: dict, primary: dict) -> dict:
     else:
         subnet_id = primary.get("subnet") or given(params, "SubnetId") or ec2._DEFAULT_SUBNET_ID
         groups = primary.get("groups") or ec2._parse_member_list(params, "SecurityGroupId")
-    for group in groups:
-        found(ec2._security_groups, group, "InvalidGroup.NotFound", "security group")
+    interfaces.groups_named(groups)
     groups = groups or _default_groups(subnet_id)
     top = {f"SecurityGroupId.{number}": group for number, group in enumerate(groups, start=1)}
     top["SubnetId"] = subnet_id
@@ -121,9 +110,7 @@ def _complete(instance: dict, params: dict, specifications: list[dict]) -> None:
     instance.update({
         "PrivateIpAddress": private_ip,
         "PrivateDnsName": f"ip-{private_ip.replace('.', '-')}.{ec2.get_region()}.compute.internal",
-        "MetadataOptions": {name: given(params, f"MetadataOptions.{name}") or default
-                            for name, default in METADATA_OPTIONS.items()},
-        "Attributes": {name: given(params, name) or default for name, default in ATTRIBUTES.items()},
+        **attributes.as_launched(params),
     })
     instance["Placement"]["AvailabilityZone"] = primary["AvailabilityZone"]
     asked, subnet = specifications[0].get("public"), ec2._subnets[primary["SubnetId"]]
@@ -134,16 +121,9 @@ def _complete(instance: dict, params: dict, specifications: list[dict]) -> None:
 def xml(instance: dict) -> str:
     text = EMPTY_NAMES.sub("", original_xml(instance))
     attached = "".join(map(interfaces.fields, interfaces.of_instance(instance["InstanceId"])))
-    options = instance.get("MetadataOptions", METADATA_OPTIONS)
-    extra = "".join((
-        f"<networkInterfaceSet>{attached}</networkInterfaceSet>",
-        "<metadataOptions><state>applied</state>",
-        *(element(_wire(name), value) for name, value in options.items()),
-        "</metadataOptions>",
-        element("ebsOptimized", _attribute(instance, "EbsOptimized")),
-    ))
     end = text.rindex("</item>")
-    return f"{text[:end]}{extra}{text[end:]}"
+    return (f"{text[:end]}<networkInterfaceSet>{attached}</networkInterfaceSet>{attributes.xml(instance)}"
+            f"{text[end:]}")
 
 
 def describe_instances(params):
@@ -187,10 +167,10 @@ def _values(instance: dict) -> dict:
 def terminate_instances(params):
     identifiers = ec2._parse_member_list(params, "InstanceId")
     for identifier in identifiers:
-        if _attribute(ec2._instances.get(identifier, {}), "DisableApiTermination") == "true":
+        if attributes.value(ec2._instances.get(identifier, {}), "DisableApiTermination") == "true":
             raise Refused("OperationNotPermitted",
-                          f"The instance '{identifier}' may not be terminated. Modify its 'disableApiTermination' "
-                          "instance attribute and try again.")
+                          f"The instance '{identifier}' may not be terminated. Modify its "
+                          "'disableApiTermination' instance attribute and try again.")
     response = original_terminate(params)
     if response[0] == 200:
         for identifier in identifiers:
@@ -208,81 +188,3 @@ def _release_interfaces(instance_id: str) -> None:
         interface.update({"Attachment": None, "Status": "available"})
         if not kept:
             del ec2._network_interfaces[interface["NetworkInterfaceId"]]
-
-
-def describe_instance_attribute(params):
-    instance = _instance(params)
-    attribute = given(params, "Attribute") or ""
-    name = attribute[:1].upper() + attribute[1:]
-    if name in ATTRIBUTES:
-        value = _attribute(instance, name)
-    elif name == "UserData":
-        value = instance.get("UserData")
-    elif name == "SourceDestCheck":
-        value = instance["SourceDestCheck"]
-    else:
-        return original_attribute(params)
-    return ec2._xml(200, "DescribeInstanceAttributeResponse",
-                    f"{element('instanceId', instance['InstanceId'])}"
-                    f"<{attribute}>{element('value', value)}</{attribute}>")
-
-
-def modify_instance_attribute(params):
-    instance = _instance(params)
-    values = {name: given(params, f"{name}.Value") for name in (*ATTRIBUTES, "InstanceType", "SourceDestCheck",
-                                                                "UserData")}
-    attribute = given(params, "Attribute") or ""
-    if attribute:
-        values[attribute[0].upper() + attribute[1:]] = given(params, "Value")
-    for name, value in values.items():
-        if value is not None:
-            _set_attribute(instance, name, value)
-    groups = ec2._parse_member_list(params, "GroupId")
-    if groups:
-        _set_groups(instance, groups)
-    return ec2._xml(200, "ModifyInstanceAttributeResponse", "<return>true</return>")
-
-
-def _set_attribute(instance: dict, name: str, value: str) -> None:
-    if name in ("InstanceType", "UserData") and instance["State"]["Name"] != "stopped":
-        raise Refused("IncorrectInstanceState", f"The instance '{instance['InstanceId']}' is not in the 'stopped' "
-                                                "state.")
-    if name in ATTRIBUTES:
-        instance.setdefault("Attributes", dict(ATTRIBUTES))[name] = value
-    elif name == "SourceDestCheck":
-        instance[name] = value.lower() == "true"
-        for interface in interfaces.of_instance(instance["InstanceId"])[:1]:
-            interface[name] = instance[name]
-    else:
-        instance[name] = value
-
-
-def _set_groups(instance: dict, groups: list[str]) -> None:
-    records = [found(ec2._security_groups, group, "InvalidGroup.NotFound", "security group") for group in groups]
-    shown = [{"GroupId": record["GroupId"], "GroupName": record["GroupName"]} for record in records]
-    instance["SecurityGroups"] = shown
-    for interface in interfaces.of_instance(instance["InstanceId"])[:1]:
-        interface["Groups"] = shown
-
-
-def modify_instance_metadata_options(params):
-    instance = _instance(params)
-    options = {**METADATA_OPTIONS, **instance.get("MetadataOptions", {})}
-    options.update({name: given(params, name) for name in METADATA_OPTIONS if given(params, name)})
-    instance["MetadataOptions"] = options
-    inner = "".join(element(_wire(name), value) for name, value in options.items())
-    return ec2._xml(200, "ModifyInstanceMetadataOptionsResponse",
-                    f"{element('instanceId', instance['InstanceId'])}"
-                    f"<instanceMetadataOptions><state>applied</state>{inner}</instanceMetadataOptions>")
-
-
-def _instance(params: dict) -> dict:
-    return found(ec2._instances, given(params, "InstanceId"), "InvalidInstanceID.NotFound", "instance ID")
-
-
-def _attribute(instance: dict, name: str) -> str:
-    return instance.get("Attributes", ATTRIBUTES)[name]
-
-
-def _wire(name: str) -> str:
-    return name[0].lower() + name[1:]

@@ -33,7 +33,7 @@ def create_network_interface(params):
 
 def create(subnet_id, group_ids, private_ip=None, description="", kind="interface") -> dict:
     subnet = found(ec2._subnets, subnet_id, "InvalidSubnetID.NotFound", "subnet ID")
-    groups = [found(ec2._security_groups, group, "InvalidGroup.NotFound", "security group") for group in group_ids]
+    groups = groups_named(group_ids)
     interface = {
         "NetworkInterfaceId": f"eni-{_token()}",
         "SubnetId": subnet_id,
@@ -46,12 +46,19 @@ def create(subnet_id, group_ids, private_ip=None, description="", kind="interfac
         "InterfaceType": kind,
         "SourceDestCheck": kind == "interface",
         "MacAddress": "02:" + ":".join(f"{byte:02x}" for byte in secrets.token_bytes(5)),
-        "Groups": [{"GroupId": group["GroupId"], "GroupName": group["GroupName"]} for group in groups],
+        "Groups": groups,
         "Attachment": None,
         "Association": None,
     }
     ec2._network_interfaces[interface["NetworkInterfaceId"]] = interface
     return interface
+
+
+def groups_named(identifiers: list[str]) -> list[dict]:
+    """The security groups as interfaces and instances show them."""
+    groups = [found(ec2._security_groups, identifier, "InvalidGroup.NotFound", "security group")
+              for identifier in identifiers]
+    return [{"GroupId": group["GroupId"], "GroupName": group["GroupName"]} for group in groups]
 
 
 def attach(interface: dict, instance_id: str | None, device_index: int, delete_on_termination: bool) -> None:
@@ -146,7 +153,8 @@ def _address_in(subnet: dict, wanted: str | None) -> str:
              if one["SubnetId"] == subnet["SubnetId"]}
     if wanted is not None:
         if ipaddress.ip_address(wanted) not in network:
-            raise Refused("InvalidParameterValue", f"Address {wanted} does not fall within the subnet's address range")
+            raise Refused("InvalidParameterValue",
+                          f"Address {wanted} does not fall within the subnet's address range")
         if wanted in taken:
             raise Refused("InvalidIPAddress.InUse", f"Address {wanted} is in use.")
         return wanted

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Key pairs whose fingerprint is that of the key.
 
-EC2 User Guide, "Verify the fingerprint of your key pair": an imported RSA key has the MD5 of its public key in
-DER, an ED25519 key OpenSSH's SHA-256.
+EC2 User Guide, "Verify the fingerprint of your key pair": an imported RSA key has the MD5 of its public key
+in DER, an ED25519 key OpenSSH's SHA-256.
 """
 
 import base64
@@ -37,7 +37,8 @@ def import_key_pair(params):
         raise Refused("InvalidKeyPair.Duplicate", f"The keypair '{name}' already exists.")
     kind, fingerprint, public_key = _read(given(params, "PublicKeyMaterial") or "")
     pair = {
-        "KeyName": name, "KeyFingerprint": fingerprint, "KeyPairId": f"key-{ec2.new_uuid().replace('-', '')[:17]}",
+        "KeyName": name, "KeyFingerprint": fingerprint,
+        "KeyPairId": f"key-{ec2.new_uuid().replace('-', '')[:17]}",
         "KeyType": kind, "PublicKey": public_key, "CreateTime": ec2._now_ts(),
     }
     ec2._key_pairs[name] = pair

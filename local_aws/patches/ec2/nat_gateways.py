@@ -67,8 +67,7 @@ def _free_address(params) -> dict | None:
         raise Refused("MissingParameter", "The request must include the AllocationId parameter.")
     address = addresses.by_allocation(allocation)
     if address["AssociationId"]:
-        raise Refused("Resource.AlreadyAssociated", f"resource {allocation} is already associated with "
-                                                    f"associate-id {address['AssociationId']}")
+        raise addresses.already_associated(address)
     return address
 
 

@@ -66,9 +66,9 @@ def meets(filters: dict, resource_id: str, values: dict) -> bool:
             continue
         if name not in values:
             raise Refused("InvalidParameterValue", f"The filter '{name}' is invalid")
-        have = values[name]
-        have = have if isinstance(have, list) else [have]
-        if not any(ec2._glob_match(pattern, str(one)) for one in have if one is not None for pattern in wanted):
+        have = values[name] if isinstance(values[name], list) else [values[name]]
+        texts = [str(one) for one in have if one is not None]
+        if not any(ec2._glob_match(pattern, text) for text in texts for pattern in wanted):
             return False
     return ec2._resource_matches_tag_filters(resource_id, filters)
 

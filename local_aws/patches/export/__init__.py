@@ -16,20 +16,23 @@ observations of the real service):
 The emulator's own export writes nothing, and it takes any table and any bucket.
 """
 
-from . import access, continuous_backups, jobs, operations
-
 
 def install(side) -> None:
+    # Not before: the emulator's modules must be imported under the partition's patch.
     from ministack.services import dynamodb
 
-    continuous_backups.install(dynamodb)
+    from . import access, continuous_backups, operations
+
+    continuous_backups.install()
     access.install()
-    handlers = operations.Operations(dynamodb, side)
+    handlers = operations.Operations(side)
     dynamodb._export_table_to_point_in_time = handlers.export_table_to_point_in_time
     dynamodb._describe_export = handlers.describe_export
     dynamodb._list_exports = handlers.list_exports
 
 
 def reset() -> None:
+    from . import continuous_backups, jobs
+
     jobs.cancel_all()
     continuous_backups.forget()

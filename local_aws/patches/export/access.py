@@ -9,28 +9,28 @@ export.
 """
 
 import json
-import sys
+
+from ministack import app
+from ministack.core import iam_actions, iam_evaluator
 
 BUCKET_ACTIONS = ("s3:PutObject", "s3:AbortMultipartUpload")
 
 
 def install() -> None:
-    from ministack.core import iam_actions
-
-    iam_actions.dynamodb_resource_arns = _naming_jobs(iam_actions.dynamodb_resource_arns, iam_actions)
+    iam_actions.dynamodb_resource_arns = _naming_jobs(iam_actions.dynamodb_resource_arns)
 
 
-def _naming_jobs(original, iam_actions):
+def _naming_jobs(original):
     """The emulator takes these calls for calls on "*", which a least-privilege policy does not allow."""
 
     def resource_arns(body, region, account_id):
         arns = original(body, region, account_id)
-        return arns or _job_arns(body, region, account_id, iam_actions)
+        return arns or _job_arns(body, region, account_id)
 
     return resource_arns
 
 
-def _job_arns(body, region, account_id, iam_actions) -> list[str]:
+def _job_arns(body, region, account_id) -> list[str]:
     try:
         request = json.loads(body or b"{}")
     except ValueError:
@@ -49,10 +49,8 @@ def _job_arns(body, region, account_id, iam_actions) -> list[str]:
 
 def bucket_refusal(partition: str, region: str, bucket: str, keys: list[str], algorithm: str) -> str | None:
     """Why the caller of the current request may not write these objects; None if they may."""
-    from ministack.core import iam_evaluator
-
     signed = iam_evaluator._signed_request.get()
-    if not sys.modules["ministack.app"].AUTH or signed is None:
+    if not app.AUTH or signed is None:
         return None  # root's keys are never checked
     # DynamoDB itself reaches S3 by TLS, so a bucket policy that demands it is satisfied.
     origin = iam_evaluator._request_origin.set((iam_evaluator._request_origin.get()[0], True))

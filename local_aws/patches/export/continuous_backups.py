@@ -8,6 +8,8 @@ transactions, PartiQL, imports, TTL). Both are wrapped, because its stream event
 import threading
 import time
 
+from ministack.services import dynamodb
+
 from . import settings
 from .changelog import ChangeLog, image_text
 
@@ -17,13 +19,13 @@ _logs: dict[str, ChangeLog] = {}  # by TableId, so that a table created again st
 _transaction = threading.local()
 
 
-def install(dynamodb) -> None:
+def install() -> None:
     dynamodb._set_item = _logged_set(dynamodb._set_item)
     dynamodb._remove_item = _logged_removal(dynamodb._remove_item)
     dynamodb._execute_transaction = _all_or_nothing(dynamodb._execute_transaction)
-    dynamodb._delete_table = _forgetting(dynamodb, dynamodb._delete_table)
-    dynamodb._update_continuous_backups = lambda data: _update(dynamodb, data)
-    dynamodb._describe_continuous_backups = lambda data: _describe(dynamodb, data)
+    dynamodb._delete_table = _forgetting(dynamodb._delete_table)
+    dynamodb._update_continuous_backups = _update
+    dynamodb._describe_continuous_backups = _describe
 
 
 def forget() -> None:
@@ -90,7 +92,7 @@ def _all_or_nothing(original):
     return execute_transaction
 
 
-def _forgetting(dynamodb, original):
+def _forgetting(original):
     def delete_table(data):
         table = dynamodb._tables.get(dynamodb._normalize_table_name(data.get("TableName")))
         response = original(data)
@@ -101,10 +103,10 @@ def _forgetting(dynamodb, original):
     return delete_table
 
 
-def _update(dynamodb, data: dict):
-    table = _table(dynamodb, data)
+def _update(data: dict):
+    table = _table(data)
     if table is None:
-        return _no_such_table(dynamodb, data)
+        return _no_such_table(data)
     wanted = data.get("PointInTimeRecoverySpecification") or {}
     days = wanted.get("RecoveryPeriodInDays", DEFAULT_PERIOD_DAYS)
     if not 1 <= days <= 35:
@@ -123,10 +125,10 @@ def _update(dynamodb, data: dict):
     return dynamodb.json_response({"ContinuousBackupsDescription": _description(table)})
 
 
-def _describe(dynamodb, data: dict):
-    table = _table(dynamodb, data)
+def _describe(data: dict):
+    table = _table(data)
     if table is None:
-        return _no_such_table(dynamodb, data)
+        return _no_such_table(data)
     return dynamodb.json_response({"ContinuousBackupsDescription": _description(table)})
 
 
@@ -151,9 +153,9 @@ def _images(table: dict) -> dict:
     }
 
 
-def _table(dynamodb, data: dict) -> dict | None:
+def _table(data: dict) -> dict | None:
     return dynamodb._tables.get(dynamodb._normalize_table_name(data.get("TableName")))
 
 
-def _no_such_table(dynamodb, data: dict):
+def _no_such_table(data: dict):
     return dynamodb.error_response_json("TableNotFoundException", f"Table not found: {data.get('TableName')}")

@@ -16,6 +16,9 @@ import threading
 import time
 from dataclasses import dataclass
 
+from ministack.core.responses import request_scope
+from ministack.services import dynamodb, kms, s3
+
 from . import contents, settings
 from .changelog import ChangeLog
 
@@ -63,7 +66,7 @@ def _identifier(description: dict) -> str:
     return description["ExportArn"].rpartition("/")[2]
 
 
-def start(job: Job, dynamodb) -> None:
+def start(job: Job) -> None:
     _requests[job.description["ExportArn"]] = job.request
     work = _run(job, dynamodb.get_account_id(), dynamodb.get_region())
     try:
@@ -110,9 +113,6 @@ def _failure(code: str, message: str) -> dict:
 @contextlib.contextmanager
 def _bucket_scope(job: Job, account_id: str, region: str):
     """Act in the account that owns the bucket, if the request may."""
-    from ministack.core.responses import request_scope
-    from ministack.services import s3
-
     bucket, named_owner = job.description["S3Bucket"], job.description.get("S3BucketOwner")
     owner = s3._bucket_owner_account(bucket)
     if owner is None:
@@ -128,8 +128,6 @@ def _bucket_scope(job: Job, account_id: str, region: str):
 
 
 def _check_key(description: dict) -> None:
-    from ministack.services import kms
-
     key = description.get("S3SseKmsKeyId")
     if key and key != AWS_MANAGED_KEY and kms._resolve_key(key) is None:
         raise Failed("KmsNotFoundException",
@@ -159,8 +157,6 @@ async def _write(job: Job) -> dict:
 
 def _data(job: Job) -> tuple[list[contents.DataFile], int, int]:
     """The data files, the number of lines in them, and what AWS would bill."""
-    from ministack.services.dynamodb import _item_size_bytes
-
     window = job.description.get("IncrementalExportSpecification")
     if window:
         with_old = window["ExportViewType"] == "NEW_AND_OLD_IMAGES"
@@ -170,7 +166,7 @@ def _data(job: Job) -> tuple[list[contents.DataFile], int, int]:
     else:
         images = job.log.images_at(job.until).values()
         lines = [contents.full_line(image) for image in images]
-        billed = sum(_item_size_bytes(json.loads(image)) for image in images)
+        billed = sum(dynamodb._item_size_bytes(json.loads(image)) for image in images)
     files = contents.data_files(data_folder(job.description), lines, settings.ITEMS_PER_FILE)
     return files, len(lines), billed
 
@@ -183,15 +179,11 @@ def _encryption(description: dict) -> dict:
 
 
 def _put(description: dict, key: str, body: bytes) -> None:
-    from ministack.services import s3
-
     _checked(s3._put_object(description["S3Bucket"], key, body, _encryption(description)))
 
 
 def _upload(description: dict, key: str, body: bytes) -> str:
     """DynamoDB uploads data files in parts, so their ETag is no MD5; returns the ETag."""
-    from ministack.services import s3
-
     bucket = description["S3Bucket"]
     begun = _checked(s3._create_multipart_upload(bucket, key, _encryption(description)))
     upload = {"uploadId": [re.search(rb"<UploadId>(.+?)</UploadId>", begun[2])[1].decode()]}

@@ -3,6 +3,8 @@
 
 import time
 
+from ministack.services import dynamodb
+
 from . import access, contents, jobs, requests, settings
 from .continuous_backups import log_of
 from .requests import Refused
@@ -13,8 +15,7 @@ ECHOED = ("ExportType", "S3BucketOwner", "S3Prefix", "S3SseKmsKeyId")
 class Operations:
     """Handlers of the emulator's DynamoDB: a request in, (status, headers, body) out."""
 
-    def __init__(self, dynamodb, side):
-        self._dynamodb = dynamodb
+    def __init__(self, side):
         self._side = side
 
     def export_table_to_point_in_time(self, request: dict):
@@ -28,9 +29,9 @@ class Operations:
 
     def _answer(self, operation, request: dict):
         try:
-            return self._dynamodb.json_response(operation(request))
+            return dynamodb.json_response(operation(request))
         except Refused as refused:
-            return self._dynamodb.error_response_json(refused.code, refused.message)
+            return dynamodb.error_response_json(refused.code, refused.message)
 
     def _export(self, request: dict) -> dict:
         requests.check_members(request)
@@ -46,21 +47,21 @@ class Operations:
             key_names=tuple(name for name in (table["pk_name"], table["sk_name"]) if name),
             refusal=self._refusal(description))
         answer = {"ExportDescription": dict(description)}
-        self._dynamodb._exports[description["ExportArn"]] = description
-        jobs.start(job, self._dynamodb)
+        dynamodb._exports[description["ExportArn"]] = description
+        jobs.start(job)
         return answer
 
     def _table(self, arn: str) -> dict:
-        name = requests.table_name(arn, self._side.partition, self._dynamodb.get_region(),
-                                   self._dynamodb.get_account_id())
-        table = self._dynamodb._tables.get(name)
+        name = requests.table_name(
+            arn, self._side.partition, dynamodb.get_region(), dynamodb.get_account_id())
+        table = dynamodb._tables.get(name)
         if table is None:
             raise Refused("TableNotFoundException", f"Table not found: {arn}")
         return table
 
     def _same_token(self, request: dict) -> dict | None:
         token = request.get("ClientToken")
-        for description in self._dynamodb._exports.values():
+        for description in dynamodb._exports.values():
             if not token or description["ClientToken"] != token:
                 continue
             if time.time() - description.get("EndTime", time.time()) > settings.TOKEN_VALID_SECONDS:
@@ -80,7 +81,7 @@ class Operations:
             "StartTime": now / 1000,
             "TableArn": table["TableArn"],
             "TableId": table["TableId"],
-            "ClientToken": request.get("ClientToken") or self._dynamodb.new_uuid(),
+            "ClientToken": request.get("ClientToken") or dynamodb.new_uuid(),
             "S3Bucket": request["S3Bucket"],
             "S3SseAlgorithm": request.get("S3SseAlgorithm", "AES256"),
             "ExportFormat": request.get("ExportFormat", "DYNAMODB_JSON"),
@@ -100,18 +101,18 @@ class Operations:
         data_folder = jobs.data_folder(description)
         keys = [f"{folder}/_started", f"{folder}/manifest-summary.json", f"{data_folder}/data.json.gz"]
         return access.bucket_refusal(
-            self._side.partition, self._dynamodb.get_region(), description["S3Bucket"], keys, algorithm)
+            self._side.partition, dynamodb.get_region(), description["S3Bucket"], keys, algorithm)
 
     def _describe(self, request: dict) -> dict:
         arn = request.get("ExportArn") or ""
         parts = arn.split(":", 5)
         if len(parts) != 6 or parts[0] != "arn" or "/export/" not in parts[5]:
             raise Refused("ValidationException", "Invalid Export ARN")
-        if (parts[1], parts[4]) != (self._side.partition, self._dynamodb.get_account_id()):
+        if (parts[1], parts[4]) != (self._side.partition, dynamodb.get_account_id()):
             raise Refused("AccessDeniedException", "Access is denied")
-        if parts[3] != self._dynamodb.get_region():
+        if parts[3] != dynamodb.get_region():
             raise Refused("ExportNotFoundException", "Export not found: Invalid export arn")
-        description = self._dynamodb._exports.get(arn)
+        description = dynamodb._exports.get(arn)
         if description is None:
             raise Refused("ExportNotFoundException", f"Export not found: Export not found: {arn}")
         return {"ExportDescription": description}
@@ -119,9 +120,9 @@ class Operations:
     def _list(self, request: dict) -> dict:
         """Newest first; exports of a table that is gone are not listed, whoever bears its name now."""
         limit = min(request.get("MaxResults") or 25, 25)
-        tables = {table["TableId"] for table in self._dynamodb._tables.values()}
+        tables = {table["TableId"] for table in dynamodb._tables.values()}
         listed = sorted(
-            (description for description in self._dynamodb._exports.values()
+            (description for description in dynamodb._exports.values()
              if description["TableId"] in tables
              and request.get("TableArn") in (None, description["TableArn"])
              and time.time() - description["StartTime"] < settings.LISTED_SECONDS),
