@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Ansible module: stream, recovery, deletion protection and TTL of a DynamoDB table."""
 from __future__ import annotations
 
@@ -225,6 +226,7 @@ ARGUMENT_SPEC = {
     "ttl_attribute": {"type": "str"},
     "expected_key_schema": {
         "type": "dict",
+        "no_log": False,  # the keys of a table, no secret; Ansible asks because of the name
         "options": {
             "hash": {"type": "dict", "required": True, "options": KEY_SPEC},
             "range": {"type": "dict", "options": KEY_SPEC},

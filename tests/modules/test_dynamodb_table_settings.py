@@ -86,7 +86,7 @@ class FakeTable:
     def update_time_to_live(self, TableName, TimeToLiveSpecification):
         self._may_fail("update_time_to_live")
         attribute = TimeToLiveSpecification["AttributeName"]
-        assert attribute == self.ttl.get("AttributeName", attribute), "AWS wants it disabled by its own attribute"
+        assert attribute == self.ttl.get("AttributeName", attribute), "AWS disables it by its own attribute"
         self.ttl = {"TimeToLiveStatus": "DISABLED"}
         if TimeToLiveSpecification["Enabled"]:
             self.ttl = {"TimeToLiveStatus": "ENABLED", "AttributeName": attribute}
