@@ -80,7 +80,9 @@ def _peer_problems(name, sides):
     if peer == name or peer not in sides:
         return [f"Side {name} names '{peer}' as its peer: it must be another side of dynabridge_sides."]
     if sides[peer].get("peer") != name:
-        return [f"Side {name} has the peer {peer}, but {peer} has '{sides[peer].get('peer')}': each must name the other."]
+        return [
+            f"Side {name} has the peer {peer}, but {peer} has '{sides[peer].get('peer')}': each must name the other."
+        ]
     return []
 
 

@@ -35,9 +35,7 @@ def environment(sides, name):
         )
     side = sides[name]
     variables = dict.fromkeys(STRAY_VARIABLES, "")
-    variables.update(
-        AWS_PROFILE=side["profile"], AWS_REGION=side["region"], AWS_DEFAULT_REGION=side["region"]
-    )
+    variables.update(AWS_PROFILE=side["profile"], AWS_REGION=side["region"], AWS_DEFAULT_REGION=side["region"])
     if side.get("config_file"):
         variables.update(_local_variables(side["config_file"]))
     return variables
