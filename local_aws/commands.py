@@ -63,9 +63,13 @@ def running_sides(directory: StateDirectory) -> dict[str, Side]:
 
 def _description(directory: StateDirectory) -> dict:
     running = running_sides(directory)
-    state = {name: entry for name, entry in directory.read_state().items() if name in running}
-    return {"state": {0: "down", len(SIDES): "up"}.get(len(running), "partial"), "directory": str(directory.path),
-            "aws_config_file": str(directory.aws_config_file), "sides": state}
+    sides = {name: entry for name, entry in directory.read_state().items() if name in running}
+    if len(running) == len(SIDES):
+        state = "up"
+    else:
+        state = "partial" if directory.launcher_file.is_file() else "down"
+    return {"state": state, "directory": str(directory.path), "aws_config_file": str(directory.aws_config_file),
+            "sides": sides}
 
 
 def _refuse_equal_ports(ports: dict[str, int | None]) -> None:

@@ -53,7 +53,7 @@ def create_nat_gateway(params):
 
 
 def _created_before(gateway: dict):
-    status, headers, body = original_describe({"NatGatewayId.1": gateway["NatGatewayId"]})
+    _status, _headers, body = original_describe({"NatGatewayId.1": gateway["NatGatewayId"]})
     text = _with_addresses(body).decode()
     inner = re.search(r"<item>(.*)</item>", text, re.DOTALL)[1]
     return ec2._xml(200, "CreateNatGatewayResponse", f"<natGateway>{inner}</natGateway>")

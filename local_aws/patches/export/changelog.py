@@ -6,6 +6,8 @@ import threading
 import time
 from dataclasses import dataclass
 
+from . import settings
+
 
 @dataclass(frozen=True)
 class NetChange:
@@ -42,6 +44,12 @@ class ChangeLog:
         """The moment right after everything that is logged and before everything that will be."""
         with self._lock:
             return self._next_micros()
+
+    def earliest_restorable(self) -> int:
+        return int(max(self.enabled_at, time.time() - self.period_days * 86400))
+
+    def latest_restorable(self) -> int:
+        return max(self.earliest_restorable(), int(time.time() - settings.recovery_lag_seconds()))
 
     def images_at(self, micros: int) -> dict:
         """The table as it was just before the moment."""

@@ -12,7 +12,7 @@ import json
 import uuid
 import zlib
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from .changelog import NetChange
 
@@ -125,7 +125,7 @@ def checksum(body: bytes) -> str:
 
 
 def timestamp(seconds: float) -> str:
-    moment = datetime.fromtimestamp(round(seconds * 1000) / 1000, timezone.utc)
+    moment = datetime.fromtimestamp(round(seconds * 1000) / 1000, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

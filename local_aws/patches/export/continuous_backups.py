@@ -6,11 +6,9 @@ transactions, PartiQL, imports, TTL). Both are wrapped, because its stream event
 """
 
 import threading
-import time
 
 from ministack.services import dynamodb
 
-from . import settings
 from .changelog import ChangeLog, image_text
 
 DEFAULT_PERIOD_DAYS = 35
@@ -34,14 +32,6 @@ def forget() -> None:
 
 def log_of(table: dict) -> ChangeLog | None:
     return _logs.get(table["TableId"])
-
-
-def earliest_restorable(log: ChangeLog) -> int:
-    return int(max(log.enabled_at, time.time() - log.period_days * 86400))
-
-
-def latest_restorable(log: ChangeLog) -> int:
-    return max(earliest_restorable(log), int(time.time() - settings.recovery_lag_seconds()))
 
 
 def _logged_set(original):
@@ -139,8 +129,8 @@ def _description(table: dict) -> dict:
         recovery = {
             "PointInTimeRecoveryStatus": "ENABLED",
             "RecoveryPeriodInDays": log.period_days,
-            "EarliestRestorableDateTime": earliest_restorable(log),
-            "LatestRestorableDateTime": latest_restorable(log),
+            "EarliestRestorableDateTime": log.earliest_restorable(),
+            "LatestRestorableDateTime": log.latest_restorable(),
         }
     return {"ContinuousBackupsStatus": "ENABLED", "PointInTimeRecoveryDescription": recovery}
 

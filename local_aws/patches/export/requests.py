@@ -9,7 +9,6 @@ import time
 
 from . import settings
 from .changelog import ChangeLog
-from .continuous_backups import earliest_restorable, latest_restorable
 
 LENGTH = "Difference between export period from time and export period to time"
 VIEWS = ("NEW_IMAGE", "NEW_AND_OLD_IMAGES")
@@ -97,9 +96,9 @@ def full_time(request: dict, log: ChangeLog | None, table: str) -> float | None:
     wanted = request.get("ExportTime")
     if wanted is None:
         return None
-    if not earliest_restorable(log) <= wanted <= time.time():
+    if not log.earliest_restorable() <= wanted <= time.time():
         raise Refused("InvalidExportTimeException", "Export Time is invalid")
-    if wanted > latest_restorable(log):
+    if wanted > log.latest_restorable():
         raise Refused("InvalidExportTimeException",
                       "Point in Time Recovery is not available for specified export time")
     return wanted
@@ -110,7 +109,7 @@ def window(request: dict, log: ChangeLog | None) -> dict:
     given = request["IncrementalExportSpecification"]
     start, end = given["ExportFromTime"], given.get("ExportToTime", int(time.time()))
     # AWS says "table creation time" where it means the start of the recovery window, and also without any.
-    if log is None or start < earliest_restorable(log):
+    if log is None or start < log.earliest_restorable():
         raise _wrong_time("Incremental export period from time cannot be less than the table creation time : "
                           f"{_iso(start)}")
     if end > time.time():
