@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ansible module: compare two DynamoDB tables row by row, also across accounts and partitions."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -160,24 +161,57 @@ seconds:
 
 import base64
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import islice
-from typing import Any, Callable, NamedTuple
+from typing import Any, NamedTuple
 
-try:
+with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
     import boto3
+    from ansible.module_utils.dynabridge.aws.scan import describe_keys, reduce_table
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
-except ImportError:
-    pass  # AnsibleAWSModule says so
 
-from ansible.module_utils.dynabridge.aws.scan import describe_keys, reduce_table
 from ansible.module_utils.dynabridge.compare import (
-    DIFFERENT, BucketDigests, Difference, KeyDigests, Rows, choose_buckets, differences, differing_attributes)
+    DIFFERENT,
+    BucketDigests,
+    Difference,
+    KeyDigests,
+    Rows,
+    choose_buckets,
+    differences,
+    differing_attributes,
+)
 from ansible.module_utils.dynabridge.errors import DynabridgeError, SettingsError
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-STATES = {"missing_left": "missing in {left}", "missing_right": "missing in {right}", "different": "different in {attributes}"}
+SIDE = {
+    "type": "dict",
+    "required": True,
+    "options": {
+        "table": {"type": "str", "required": True},
+        "profile": {"type": "str"},
+        "region": {"type": "str"},
+        "endpoint_url": {"type": "str"},
+    },
+}
+ARGUMENT_SPEC = {
+    "left": SIDE,
+    "right": SIDE,
+    "segments": {"type": "int", "default": 4},
+    "buckets": {"type": "int", "default": 4096},
+    "show": {"type": "int", "default": 10},
+    "max_differences": {"type": "int", "default": 100000},
+    "consistent_read": {"type": "bool", "default": True},
+    "ignore_attributes": {"type": "list", "elements": "str", "default": []},
+}
+
+STATES = {
+    "missing_left": "missing in {left}",
+    "missing_right": "missing in {right}",
+    "different": "different in {attributes}",
+}
 
 
 class Side(NamedTuple):
@@ -205,8 +239,10 @@ def rows_of(left: Side, right: Side, params: dict[str, Any]) -> Rows:
     schemas = [describe_keys(side.client, side.table) for side in (left, right)]
     if schemas[0] != schemas[1]:
         spelled = [" + ".join(f"{name} ({kind})" for name, kind in schema) for schema in schemas]
-        raise SettingsError(f"The tables cannot be compared, their keys differ: {left.table} has {spelled[0]}, "
-                            f"{right.table} has {spelled[1]}.")
+        raise SettingsError(
+            f"The tables cannot be compared, their keys differ: {left.table} has {spelled[0]}, "
+            f"{right.table} has {spelled[1]}."
+        )
     names = tuple(name for name, _kind in schemas[0])
     ignored_keys = set(names) & set(params["ignore_attributes"])
     if ignored_keys:
@@ -216,23 +252,31 @@ def rows_of(left: Side, right: Side, params: dict[str, Any]) -> Rows:
 
 def scan_both(left: Side, right: Side, params: dict[str, Any], make: Callable[[], Any]) -> tuple[Any, Any]:
     with ThreadPoolExecutor(2) as pool:
-        return tuple(pool.map(lambda side: reduce_table(
-            side.client, side.table, params["segments"], make, params["consistent_read"]), (left, right)))
+        return tuple(
+            pool.map(
+                lambda side: reduce_table(side.client, side.table, params["segments"], make, params["consistent_read"]),
+                (left, right),
+            )
+        )
 
 
 def describe(difference: Difference, left: Side, right: Side, ignore: frozenset[str]) -> dict[str, Any]:
     """A difference as it is returned; for one between two items these are read once more to name the attributes."""
     attributes = []
     if difference.state == DIFFERENT:
-        items = [side.client.get_item(TableName=side.table, Key=difference.key, ConsistentRead=True).get("Item", {})
-                 for side in (left, right)]
+        items = [
+            side.client.get_item(TableName=side.table, Key=difference.key, ConsistentRead=True).get("Item", {})
+            for side in (left, right)
+        ]
         attributes = differing_attributes(*items, ignore)
     return {"key": printable(difference.key), "state": difference.state, "attributes": attributes}
 
 
 def printable(key: dict[str, Any]) -> dict[str, Any]:
-    return {name: {kind: base64.b64encode(value).decode() if kind == "B" else value for kind, value in typed.items()}
-            for name, typed in key.items()}
+    return {
+        name: {kind: base64.b64encode(value).decode() if kind == "B" else value for kind, value in typed.items()}
+        for name, typed in key.items()
+    }
 
 
 def compare(left: Side, right: Side, params: dict[str, Any]) -> dict[str, Any]:
@@ -247,9 +291,14 @@ def compare(left: Side, right: Side, params: dict[str, Any]) -> dict[str, Any]:
         differing = list(differences(*keys))
         found = len(differing)
         shown = [describe(difference, left, right, rows.ignore) for difference in islice(differing, params["show"])]
-    result = {"equal": not found and not left_out, "differing": found, "capped": bool(left_out), "differences": shown,
-              "left": {"table": left.table, "item_count": first_left.items},
-              "right": {"table": right.table, "item_count": first_right.items}}
+    result = {
+        "equal": not found and not left_out,
+        "differing": found,
+        "capped": bool(left_out),
+        "differences": shown,
+        "left": {"table": left.table, "item_count": first_left.items},
+        "right": {"table": right.table, "item_count": first_right.items},
+    }
     return result | {"summary": summary(result)}
 
 
@@ -259,9 +308,13 @@ def summary(result: dict[str, Any]) -> str:
     if result["equal"]:
         return f"{tables} are equal"
     count = f"{'at least ' if result['capped'] else ''}{result['differing']:,}"
-    lines = [f"{key_text(entry['key'])} is " + STATES[entry["state"]].format(
-        left=left["table"], right=right["table"], attributes=", ".join(entry["attributes"]) or "nothing any more")
-        for entry in result["differences"]]
+    lines = [
+        f"{key_text(entry['key'])} is "
+        + STATES[entry["state"]].format(
+            left=left["table"], right=right["table"], attributes=", ".join(entry["attributes"]) or "nothing any more"
+        )
+        for entry in result["differences"]
+    ]
     return f"{tables} differ in {count} keys" + "".join(f"\n  {line}" for line in lines)
 
 
@@ -270,21 +323,8 @@ def key_text(key: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    side = {"type": "dict", "required": True, "options": {
-        "table": {"type": "str", "required": True}, "profile": {"type": "str"}, "region": {"type": "str"},
-        "endpoint_url": {"type": "str"}}}
-    spec = {
-        "left": side,
-        "right": side,
-        "segments": {"type": "int", "default": 4},
-        "buckets": {"type": "int", "default": 4096},
-        "show": {"type": "int", "default": 10},
-        "max_differences": {"type": "int", "default": 100000},
-        "consistent_read": {"type": "bool", "default": True},
-        "ignore_attributes": {"type": "list", "elements": "str", "default": []},
-    }
     # Without the connection parameters of other modules: each table has its own.
-    module = AnsibleAWSModule(argument_spec=spec, supports_check_mode=True, default_args=False)
+    module = AnsibleAWSModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, default_args=False)
     started = time.monotonic()
     names = f"{module.params['left']['table']} and {module.params['right']['table']}"
     try:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ansible module: write user profiles into a DynamoDB table with several processes."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -151,13 +152,15 @@ curve:
 
 import multiprocessing
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
-from typing import Any, Callable
+from typing import Any
 
-try:
+with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
+    from ansible.module_utils.dynabridge.aws.load import Target, load
+    from ansible.module_utils.dynabridge.aws.scan import describe_keys
     from botocore.exceptions import BotoCoreError, ClientError
-except ImportError:
-    pass  # AnsibleAWSModule says so
 
 try:
     from faker import Faker
@@ -165,13 +168,27 @@ except ImportError:
     Faker = None
 
 from ansible.module_utils.basic import missing_required_lib
-from ansible.module_utils.dynabridge.aws.load import Target, load
-from ansible.module_utils.dynabridge.aws.scan import describe_keys
 from ansible.module_utils.dynabridge.curves import cumulative, rate, thin
 from ansible.module_utils.dynabridge.errors import DynabridgeError, SettingsError
 from ansible.module_utils.dynabridge.load_plan import DELETE, PUT, LoadPlan
 from ansible.module_utils.dynabridge.stamps import StampNames
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+ARGUMENT_SPEC = {
+    "table_name": {"type": "str", "required": True},
+    "items": {"type": "int", "required": True},
+    "processes": {"type": "int", "default": 1},
+    "rate": {"type": "float", "default": 0},
+    "operation": {"type": "str", "choices": ["put", "update", "delete"], "default": "put"},
+    "share": {"type": "float", "default": 1},
+    "run_id": {"type": "str", "aliases": ["key_prefix"]},
+    "seed": {"type": "int", "default": 0},
+    "region_name": {"type": "str"},
+    "timestamp_attribute": {"type": "str", "default": "last_update_timestamp"},
+    "region_attribute": {"type": "str", "default": "last_updater_region"},
+    "stats_table": {"type": "str", "default": "loader_stats"},
+    "metric_namespace": {"type": "str", "default": "DDB-Loader"},
+}
 
 POOL = 200  # Faker takes about a millisecond for a profile: items are drawn from a pool
 CURVE_POINTS = 500
@@ -192,9 +209,18 @@ def make_profiles(seed: int, count: int = POOL) -> list[dict[str, str]]:
     for index in range(count):
         sex = "FM"[index % 2]
         first_name = fake.first_name_female() if sex == "F" else fake.first_name_male()
-        profiles.append({"first_name": first_name, "last_name": fake.last_name(), "sex": sex,
-                         "street_address": fake.street_address(), "city": fake.city(), "state": fake.state(),
-                         "zipcode": fake.zipcode(), "country": "United States"})
+        profiles.append(
+            {
+                "first_name": first_name,
+                "last_name": fake.last_name(),
+                "sex": sex,
+                "street_address": fake.street_address(),
+                "city": fake.city(),
+                "state": fake.state(),
+                "zipcode": fake.zipcode(),
+                "country": "United States",
+            }
+        )
     return profiles
 
 
@@ -215,8 +241,15 @@ def make_target(params: dict[str, Any], region: str, dynamodb: Any) -> Target:
     if params["stats_table"]:
         describe_keys(dynamodb, params["stats_table"])
     names = StampNames(params["timestamp_attribute"], params["region_attribute"])
-    return Target(params["table_name"], schema, params["operation"], params["region_name"] or region, names,
-                  params["stats_table"], params["metric_namespace"])
+    return Target(
+        params["table_name"],
+        schema,
+        params["operation"],
+        params["region_name"] or region,
+        names,
+        params["stats_table"],
+        params["metric_namespace"],
+    )
 
 
 def run_processes(count: int, work: Work) -> tuple[list[Event], list[str]]:
@@ -281,43 +314,41 @@ def _child(work: Work, process: int, writer: Connection) -> None:
     writer.send(failure)
 
 
+def make_clients(module: AnsibleAWSModule, metrics: bool) -> tuple[Any, Any]:
+    """Clients for DynamoDB and, for metrics, CloudWatch: each process has its own connections."""
+    return module.client("dynamodb", config=CLIENT_CONFIG), module.client("cloudwatch") if metrics else None
+
+
 def run(module: AnsibleAWSModule, plan: LoadPlan, target: Target) -> dict[str, Any]:
     """Do the plan; the result to return, with ``failures`` where there are any."""
     profiles = [] if target.operation == DELETE else make_profiles(plan.seed)
 
     def work(process: int, report: Callable[[float, int], None]) -> None:
-        dynamodb = module.client("dynamodb", config=CLIENT_CONFIG)
-        cloudwatch = module.client("cloudwatch") if target.metric_namespace else None
-        load(plan, process, target, profiles, dynamodb, cloudwatch, report)
+        load(plan, process, target, profiles, *make_clients(module, bool(target.metric_namespace)), report)
 
     started = time.time()
     events, failures = run_processes(plan.processes, work)
     curve = cumulative(events, started)
     ended, loaded = curve[-1]
     # Not "started": async_status takes a result that has it for one of a job that still runs.
-    return {"loaded": loaded, "failed_items": plan.changes - loaded, "failures": failures,
-            "started_at": started, "ended_at": ended, "seconds": round(ended - started, 3),
-            "items_per_second": round(rate(loaded, ended - started), 1), "curve": thin(curve, CURVE_POINTS)}
+    return {
+        "loaded": loaded,
+        "failed_items": plan.changes - loaded,
+        "failures": failures,
+        "started_at": started,
+        "ended_at": ended,
+        "seconds": round(ended - started, 3),
+        "items_per_second": round(rate(loaded, ended - started), 1),
+        "curve": thin(curve, CURVE_POINTS),
+    }
 
 
 def main() -> None:
-    spec = {
-        "table_name": {"type": "str", "required": True},
-        "items": {"type": "int", "required": True},
-        "processes": {"type": "int", "default": 1},
-        "rate": {"type": "float", "default": 0},
-        "operation": {"type": "str", "choices": ["put", "update", "delete"], "default": "put"},
-        "share": {"type": "float", "default": 1},
-        "run_id": {"type": "str", "aliases": ["key_prefix"]},
-        "seed": {"type": "int", "default": 0},
-        "region_name": {"type": "str"},
-        "timestamp_attribute": {"type": "str", "default": "last_update_timestamp"},
-        "region_attribute": {"type": "str", "default": "last_updater_region"},
-        "stats_table": {"type": "str", "default": "loader_stats"},
-        "metric_namespace": {"type": "str", "default": "DDB-Loader"},
-    }
-    module = AnsibleAWSModule(argument_spec=spec, supports_check_mode=True, required_if=[
-        ("operation", "update", ["run_id"]), ("operation", "delete", ["run_id"])])
+    module = AnsibleAWSModule(
+        argument_spec=ARGUMENT_SPEC,
+        supports_check_mode=True,
+        required_if=[("operation", "update", ["run_id"]), ("operation", "delete", ["run_id"])],
+    )
     if Faker is None and module.params["operation"] != DELETE:
         module.fail_json(msg=missing_required_lib("Faker", reason="to make user profiles"))
     try:
@@ -333,8 +364,10 @@ def main() -> None:
     result |= run(module, plan, target)
     failures = result.pop("failures")
     if failures or result["failed_items"]:
-        module.fail_json(msg=f"{result['failed_items']:,} of {plan.changes:,} items were not written: "
-                             + "; ".join(failures), **result)
+        module.fail_json(
+            msg=f"{result['failed_items']:,} of {plan.changes:,} items were not written: " + "; ".join(failures),
+            **result,
+        )
     module.exit_json(**result)
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ansible module: wait until a side's counter of replicated changes has grown as far as expected."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -126,17 +127,30 @@ curve:
 """
 
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Callable
+from typing import Any
 
-try:
+with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
     from botocore.exceptions import BotoCoreError, ClientError
-except ImportError:
-    pass  # AnsibleAWSModule says so
 
 from ansible.module_utils.dynabridge.curves import progress_line, rate, thin
 from ansible.module_utils.dynabridge.errors import DynabridgeError, SettingsError
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+ARGUMENT_SPEC = {
+    "stats_table": {"type": "str", "default": "replicator_stats"},
+    "counter": {"type": "str", "default": "replicated_count"},
+    "expected": {"type": "int", "default": 0},
+    "baseline": {"type": "int"},
+    "interval": {"type": "float", "default": 0.25},
+    "timeout": {"type": "int", "default": 3600},
+    "stall_timeout": {"type": "int", "default": 60},
+    "on_stall": {"type": "str", "choices": ["fail", "return"], "default": "fail"},
+    "label": {"type": "str"},
+    "progress_file": {"type": "path"},
+}
 
 CURVE_POINTS = 500
 LINE_EVERY = 2.0
@@ -183,9 +197,18 @@ class Progress:
 
     def result(self) -> dict[str, Any]:
         seconds = self.grew_at - self.started
-        return {"count": self.count, "baseline": self.baseline, "replicated": self.replicated, "expected": self.expected,
-                "complete": self.complete, "started_at": self.started, "ended_at": self.grew_at, "seconds": round(seconds, 3),
-                "items_per_second": round(rate(self.replicated, seconds), 1), "curve": thin(self.curve, CURVE_POINTS)}
+        return {
+            "count": self.count,
+            "baseline": self.baseline,
+            "replicated": self.replicated,
+            "expected": self.expected,
+            "complete": self.complete,
+            "started_at": self.started,
+            "ended_at": self.grew_at,
+            "seconds": round(seconds, 3),
+            "items_per_second": round(rate(self.replicated, seconds), 1),
+            "curve": thin(self.curve, CURVE_POINTS),
+        }
 
 
 class Lines:
@@ -197,7 +220,7 @@ class Lines:
         self.replicated = 0
 
     def show(self, progress: Progress, now: float, last: bool = False) -> None:
-        if self.path is None or not last and self.at is not None and now - self.at < self.every:
+        if self.path is None or (not last and self.at is not None and now - self.at < self.every):
             return
         seconds = now - (progress.started if self.at is None else self.at)
         speed = rate(progress.replicated - self.replicated, max(1.0, seconds))  # a moment's speed says nothing
@@ -206,8 +229,14 @@ class Lines:
         self.at, self.replicated = now, progress.replicated
 
 
-def wait_for(read: Callable[[], int], progress: Progress, params: dict[str, Any], lines: Lines,
-             clock: Callable[[], float] = time.time, sleep: Callable[[float], None] = time.sleep) -> None:
+def wait_for(
+    read: Callable[[], int],
+    progress: Progress,
+    params: dict[str, Any],
+    lines: Lines,
+    clock: Callable[[], float] = time.time,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
     """Read the counter until it has grown as expected. Raises Stalled with what to look at."""
     while True:
         grew = progress.see(read(), clock())
@@ -223,18 +252,24 @@ def wait_for(read: Callable[[], int], progress: Progress, params: dict[str, Any]
 
 
 def stall_message(progress: Progress, params: dict[str, Any], what: str) -> str:
-    return (f"{progress.label}: {what}: replicated {progress.replicated:,} of {progress.expected:,} "
-            f"({params['counter']} in table {params['stats_table']} went from {progress.baseline:,} to {progress.count:,}). "
-            "Look at the log of the receiver function here and of the sender function at the peer, at the on-failure queues "
-            "and the quarantine of both, and at the state of both event source mappings.")
+    return (
+        f"{progress.label}: {what}: replicated {progress.replicated:,} of {progress.expected:,} "
+        f"({params['counter']} in table {params['stats_table']} went from {progress.baseline:,} to {progress.count:,}). "
+        "Look at the log of the receiver function here and of the sender function at the peer, at the on-failure queues "
+        "and the quarantine of both, and at the state of both event source mappings."
+    )
 
 
 def read_counter(client: Any, table: str, counter: str) -> int:
     """The counter as it is now. Raises SettingsError where the table is not there."""
     try:
         row = client.get_item(TableName=table, Key={"PK": {"S": counter}}, ConsistentRead=True).get("Item", {})
-    except client.exceptions.ResourceNotFoundException as error:
-        raise SettingsError(f"There is no table {table} in {client.meta.region_name}: deploy the side first.") from error
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+            raise
+        raise SettingsError(
+            f"There is no table {table} in {client.meta.region_name}: deploy the side first."
+        ) from error
     return int(row.get("cnt", {}).get("N", "0"))
 
 
@@ -265,19 +300,7 @@ def run(client: Any, params: dict[str, Any], label: str, check_mode: bool) -> di
 
 
 def main() -> None:
-    spec = {
-        "stats_table": {"type": "str", "default": "replicator_stats"},
-        "counter": {"type": "str", "default": "replicated_count"},
-        "expected": {"type": "int", "default": 0},
-        "baseline": {"type": "int"},
-        "interval": {"type": "float", "default": 0.25},
-        "timeout": {"type": "int", "default": 3600},
-        "stall_timeout": {"type": "int", "default": 60},
-        "on_stall": {"type": "str", "choices": ["fail", "return"], "default": "fail"},
-        "label": {"type": "str"},
-        "progress_file": {"type": "path"},
-    }
-    module = AnsibleAWSModule(argument_spec=spec, supports_check_mode=True)
+    module = AnsibleAWSModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     params = module.params
     try:
         result = run(module.client("dynamodb"), params, params["label"] or module.region, module.check_mode)
@@ -286,8 +309,8 @@ def main() -> None:
     except (ClientError, BotoCoreError) as error:
         module.fail_json_aws(error, msg=f"Cannot read {params['counter']} of table {params['stats_table']}")
     if "msg" in result and params["on_stall"] == "fail":
-        module.fail_json(**result)
-    module.exit_json(**result)
+        module.fail_json(changed=False, **result)
+    module.exit_json(changed=False, **result)
 
 
 if __name__ == "__main__":

@@ -52,12 +52,15 @@ class BucketDigests:
 
     def merge(self, other: BucketDigests) -> None:
         """Take in another part of the same table."""
-        self.counts = [mine + theirs for mine, theirs in zip(self.counts, other.counts)]
-        self.sums = [(mine + theirs) % _MODULUS for mine, theirs in zip(self.sums, other.sums)]
+        self.counts = [mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True)]
+        self.sums = [(mine + theirs) % _MODULUS for mine, theirs in zip(self.sums, other.sums, strict=True)]
 
     def differing(self, other: BucketDigests) -> list[int]:
-        return [bucket for bucket in range(self.rows.buckets)
-                if (self.counts[bucket], self.sums[bucket]) != (other.counts[bucket], other.sums[bucket])]
+        return [
+            bucket
+            for bucket in range(self.rows.buckets)
+            if (self.counts[bucket], self.sums[bucket]) != (other.counts[bucket], other.sums[bucket])
+        ]
 
     @property
     def items(self) -> int:
@@ -114,5 +117,8 @@ def differences(left: KeyDigests, right: KeyDigests) -> Iterator[Difference]:
 def differing_attributes(left: Item, right: Item, ignore: Collection[str] = ()) -> list[str]:
     """Names of the attributes that one side lacks or holds with another value."""
     names = (left.keys() | right.keys()) - set(ignore)
-    return sorted(name for name in names
-                  if name not in left or name not in right or encode_value(left[name]) != encode_value(right[name]))
+    return sorted(
+        name
+        for name in names
+        if name not in left or name not in right or encode_value(left[name]) != encode_value(right[name])
+    )

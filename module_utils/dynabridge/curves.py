@@ -67,13 +67,17 @@ def progress_line(label: str, count: int, expected: int, per_second: float) -> s
     return f"{label}: replicated {count:,} of {expected:,} ({percent}%), {per_second:,.0f} items/s"
 
 
-def direction_line(direction: str, loaded: int, replicated: int, seconds: float,
-                   lags: dict[float, float | None]) -> str:
+def direction_line(
+    direction: str, loaded: int, replicated: int, seconds: float, lags: dict[float, float | None]
+) -> str:
     """One row of the summary table; ``DIRECTION_HEADER`` stands above it."""
     spelled = ["-" if lags[percent] is None else f"{lags[percent]:.2f}" for percent in (50, 99)]
-    return (f"{direction:<34}{loaded:>11,}{replicated:>12,}{seconds:>9.1f}{rate(replicated, seconds):>9,.0f}"
-            f"{spelled[0]:>11}{spelled[1]:>11}")
+    return (
+        f"{direction:<34}{loaded:>11,}{replicated:>12,}{seconds:>9.1f}{rate(replicated, seconds):>9,.0f}"
+        f"{spelled[0]:>11}{spelled[1]:>11}"
+    )
 
 
-DIRECTION_HEADER = (f"{'direction':<34}{'loaded':>11}{'replicated':>12}{'seconds':>9}{'items/s':>9}"
-                    f"{'lag p50 s':>11}{'lag p99 s':>11}")
+DIRECTION_HEADER = (
+    f"{'direction':<34}{'loaded':>11}{'replicated':>12}{'seconds':>9}{'items/s':>9}{'lag p50 s':>11}{'lag p99 s':>11}"
+)

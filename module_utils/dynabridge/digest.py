@@ -90,6 +90,7 @@ def _map_content(content: Item) -> bytes:
 def _set_of(encode: Callable[[Any], bytes]) -> Callable[[Iterable[Any]], bytes]:
     def encode_set(content: Iterable[Any]) -> bytes:
         return b"".join(_framed(member) for member in sorted({encode(member) for member in content}))
+
     return encode_set
 
 

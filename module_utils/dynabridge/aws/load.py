@@ -19,8 +19,15 @@ PATIENCE = 300.0  # seconds in which at least one item must get through
 COUNTED_FROM = 100
 DIMENSIONS = [{"Name": "loader", "Value": "ddb-loader"}]
 # The whole batch was refused for now; what DynamoDB could not take singly comes back as UnprocessedItems instead.
-BUSY = frozenset({"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded",
-                  "InternalServerError", "ServiceUnavailable"})
+BUSY = frozenset(
+    {
+        "ProvisionedThroughputExceededException",
+        "ThrottlingException",
+        "RequestLimitExceeded",
+        "InternalServerError",
+        "ServiceUnavailable",
+    }
+)
 
 
 class LoadFailed(DynabridgeError):
@@ -47,7 +54,7 @@ class Tally:
     target: Target
     dynamodb: Any
     cloudwatch: Any
-    clock: Callable[[], float] = time.monotonic
+    clock: Callable[[], float]
     pending: int = 0
     total: int = 0
     counted_at: float = field(default=float("-inf"))
@@ -66,19 +73,33 @@ class Tally:
         self.pending = 0
         self.counted_at = self.clock()
         if self.target.metric_namespace:
-            self.cloudwatch.put_metric_data(Namespace=self.target.metric_namespace, MetricData=[
-                {"MetricName": "Total_loaded", "Dimensions": DIMENSIONS, "Value": shown, "Unit": "Count",
-                 "StorageResolution": 1}])
+            self.cloudwatch.put_metric_data(
+                Namespace=self.target.metric_namespace,
+                MetricData=[
+                    {
+                        "MetricName": "Total_loaded",
+                        "Dimensions": DIMENSIONS,
+                        "Value": shown,
+                        "Unit": "Count",
+                        "StorageResolution": 1,
+                    }
+                ],
+            )
 
     def _add_to_stats(self) -> int:
         answer = self.dynamodb.update_item(
-            TableName=self.target.stats_table, Key={"PK": {"S": "loaded_count"}}, UpdateExpression="ADD cnt :n",
-            ExpressionAttributeValues={":n": {"N": str(self.pending)}}, ReturnValues="UPDATED_NEW")
+            TableName=self.target.stats_table,
+            Key={"PK": {"S": "loaded_count"}},
+            UpdateExpression="ADD cnt :n",
+            ExpressionAttributeValues={":n": {"N": str(self.pending)}},
+            ReturnValues="UPDATED_NEW",
+        )
         return int(answer["Attributes"]["cnt"]["N"])
 
 
-def write_batch(client: Any, table: str, requests: list[dict[str, Any]], chance: Callable[[], float],
-                patience: float = PATIENCE) -> Iterator[int]:
+def write_batch(
+    client: Any, table: str, requests: list[dict[str, Any]], chance: Callable[[], float], patience: float = PATIENCE
+) -> Iterator[int]:
     """Write one batch; yield how many requests were settled by each call until none is left."""
     attempt, progress_at = 0, time.monotonic()
     while requests:
@@ -87,8 +108,10 @@ def write_batch(client: Any, table: str, requests: list[dict[str, Any]], chance:
             yield len(requests) - len(left)
             attempt, progress_at = 0, time.monotonic()
         elif time.monotonic() - progress_at > patience:
-            raise LoadFailed(f"Table {table} took none of {len(left)} items for {patience:.0f} s ({reason}): "
-                             "raise its capacity, or load at a lower rate.")
+            raise LoadFailed(
+                f"Table {table} took none of {len(left)} items for {patience:.0f} s ({reason}): "
+                "raise its capacity, or load at a lower rate."
+            )
         requests = left
         if requests:
             time.sleep(backoff(attempt, chance()))
@@ -113,14 +136,24 @@ def requests_of(plan: LoadPlan, process: int, target: Target, profiles: Sequence
         if target.operation == DELETE:
             yield {"DeleteRequest": {"Key": key}}
         else:
-            stamp = {target.names.timestamp: {"N": f"{time.time():.6f}"}, target.names.region: {"S": target.region_name}}
+            stamp = {
+                target.names.timestamp: {"N": f"{time.time():.6f}"},
+                target.names.region: {"S": target.region_name},
+            }
             yield {"PutRequest": {"Item": profile_item(profiles, random) | stamp | key}}
 
 
-def load(plan: LoadPlan, process: int, target: Target, profiles: Sequence[Profile], dynamodb: Any, cloudwatch: Any,
-         report: Callable[[float, int], None]) -> None:
+def load(
+    plan: LoadPlan,
+    process: int,
+    target: Target,
+    profiles: Sequence[Profile],
+    dynamodb: Any,
+    cloudwatch: Any,
+    report: Callable[[float, int], None],
+) -> None:
     """Do one process's part of the plan; ``report`` hears when how many items were settled."""
-    tally = Tally(target, dynamodb, cloudwatch)
+    tally = Tally(target, dynamodb, cloudwatch, time.monotonic)
     chance = plan.random(process, "backoff").random
     started, done = time.monotonic(), 0
     for batch in batches(requests_of(plan, process, target, profiles), _batch_size(plan)):

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
+from botocore.exceptions import ClientError
+
 from ..errors import TableUnavailable
 
 
@@ -26,16 +28,23 @@ def describe_keys(client: Any, table: str) -> tuple[tuple[str, str], ...]:
     """Name and type of the table's hash key and, where there is one, of its range key."""
     try:
         description = client.describe_table(TableName=table)["Table"]
-    except client.exceptions.ResourceNotFoundException as error:
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+            raise
         raise TableUnavailable(
             f"There is no table {table} in {client.meta.region_name} of this account (endpoint {client.meta.endpoint_url}):"
-            " check the name, the region and the profile, or deploy the side first.") from error
-    types = {attribute["AttributeName"]: attribute["AttributeType"] for attribute in description["AttributeDefinitions"]}
+            " check the name, the region and the profile, or deploy the side first."
+        ) from error
+    types = {
+        attribute["AttributeName"]: attribute["AttributeType"] for attribute in description["AttributeDefinitions"]
+    }
     ordered = sorted(description["KeySchema"], key=lambda element: element["KeyType"] != "HASH")
     return tuple((element["AttributeName"], types[element["AttributeName"]]) for element in ordered)
 
 
-def read_segment(client: Any, table: str, segment: int, segments: int, consistent: bool) -> Iterator[list[dict[str, Any]]]:
+def read_segment(
+    client: Any, table: str, segment: int, segments: int, consistent: bool
+) -> Iterator[list[dict[str, Any]]]:
     """The items of one segment, page by page, to its very end."""
     request = {"TableName": table, "Segment": segment, "TotalSegments": segments, "ConsistentRead": consistent}
     while True:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ansible module of the role load_test: what came of one direction of a load test."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -70,18 +71,28 @@ line:
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.dynabridge.curves import DIRECTION_HEADER, direction_line, lag_percentiles, rate
 
+ARGUMENT_SPEC = {
+    "direction": {"type": "str", "required": True},
+    "loaded": {"type": "dict", "required": True},
+    "replicated": {"type": "dict", "required": True},
+}
+
 
 def main() -> None:
-    parameters = {"direction": {"type": "str", "required": True}, "loaded": {"type": "dict", "required": True},
-                  "replicated": {"type": "dict", "required": True}}
-    module = AnsibleModule(argument_spec=parameters, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     loaded, replicated = module.params["loaded"], module.params["replicated"]
     seconds = max(loaded["ended_at"], replicated["ended_at"]) - loaded["started_at"]
     lags = lag_percentiles(loaded["curve"], replicated["curve"], (50, 99))
     line = direction_line(module.params["direction"], loaded["loaded"], replicated["replicated"], seconds, lags)
     module.exit_json(
-        changed=False, seconds=round(seconds, 3), items_per_second=round(rate(replicated["replicated"], seconds), 1),
-        lag_p50=lags[50], lag_p99=lags[99], header=DIRECTION_HEADER, line=line)
+        changed=False,
+        seconds=round(seconds, 3),
+        items_per_second=round(rate(replicated["replicated"], seconds), 1),
+        lag_p50=lags[50],
+        lag_p99=lags[99],
+        header=DIRECTION_HEADER,
+        line=line,
+    )
 
 
 if __name__ == "__main__":
