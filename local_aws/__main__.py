@@ -37,8 +37,12 @@ def _run(options: argparse.Namespace) -> dict:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local_aws", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
-    help_texts = {"up": "start both sides", "down": "stop them and remove what they left",
-                  "reset": "empty both accounts", "status": "say what runs"}
+    help_texts = {
+        "up": "start both sides",
+        "down": "stop them and remove what they left",
+        "reset": "empty both accounts",
+        "status": "say what runs",
+    }
     for verb, text in help_texts.items():
         command = verbs.add_parser(verb, help=text)
         command.add_argument("--dir", help="state directory (default: $DYNABRIDGE_LOCAL_DIR or .local_aws)")

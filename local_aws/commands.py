@@ -64,12 +64,13 @@ def running_sides(directory: StateDirectory) -> dict[str, Side]:
 def _description(directory: StateDirectory) -> dict:
     running = running_sides(directory)
     sides = {name: entry for name, entry in directory.read_state().items() if name in running}
-    if len(running) == len(SIDES):
-        state = "up"
-    else:
-        state = "partial" if directory.launcher_file.is_file() else "down"
-    return {"state": state, "directory": str(directory.path), "aws_config_file": str(directory.aws_config_file),
-            "sides": sides}
+    all_or_some = "up" if len(running) == len(SIDES) else "partial"
+    return {
+        "state": all_or_some if directory.launcher_file.is_file() else "down",
+        "directory": str(directory.path),
+        "aws_config_file": str(directory.aws_config_file),
+        "sides": sides,
+    }
 
 
 def _refuse_equal_ports(ports: dict[str, int | None]) -> None:
@@ -81,8 +82,10 @@ def _refuse_equal_ports(ports: dict[str, int | None]) -> None:
 def _refuse_other_ports(running: dict[str, Side], ports: dict[str, int | None]) -> None:
     for name, side in running.items():
         if ports.get(name) and ports[name] != side.port:
-            raise LauncherError(f"Side {name} already runs on port {side.port}, not {ports[name]}: run "
-                                "`python -m local_aws down` first, or leave out the port.")
+            raise LauncherError(
+                f"Side {name} already runs on port {side.port}, not {ports[name]}: run "
+                "`python -m local_aws down` first, or leave out the port."
+            )
 
 
 def _start_missing(directory: StateDirectory, missing: list[Side], ports: dict, made: bool) -> None:
@@ -91,8 +94,9 @@ def _start_missing(directory: StateDirectory, missing: list[Side], ports: dict, 
     tokens = {side.name: secrets.token_hex(16) for side in missing}
     # What is left of a side that died (its workers) must not outlive the record of its token.
     ownership.stop([before.get("tokens", {}).get(side.name, "") for side in missing])
-    directory.write_launcher({"made_directory": before.get("made_directory", made),
-                              "tokens": {**before.get("tokens", {}), **tokens}})
+    directory.write_launcher(
+        {"made_directory": before.get("made_directory", made), "tokens": {**before.get("tokens", {}), **tokens}}
+    )
     try:
         sides, processes = _launch(directory, missing, ports, tokens)
         for side, process in zip(sides, processes, strict=True):
@@ -121,8 +125,13 @@ def _with_listener(side: Side, port: int | None, listeners: contextlib.ExitStack
 def _record(directory: StateDirectory, sides: list[Side], pids: list[int]) -> None:
     state = directory.read_state()
     for side, pid in zip(sides, pids, strict=True):
-        state[side.name] = {"port": side.port, "endpoint_url": side.endpoint_url, "account_id": side.account_id,
-                            "region": side.region, "pid": pid}
+        state[side.name] = {
+            "port": side.port,
+            "endpoint_url": side.endpoint_url,
+            "account_id": side.account_id,
+            "region": side.region,
+            "pid": pid,
+        }
     known = [dataclasses.replace(SIDES[name], port=entry["port"]) for name, entry in sorted(state.items())]
     directory.write_aws_config(known)
     directory.write_state(dict(sorted(state.items())))

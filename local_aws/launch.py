@@ -21,8 +21,17 @@ MINISTACK_VERSION = "1.5.33"
 START_SECONDS = 60.0
 # Names a side may inherit. Everything else stays out, above all AWS_* and proxies: a function must see the
 # credentials of its role, and reach this machine directly.
-INHERITED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "SYSTEMROOT", "LOCAL_AWS_LANES",
-             "LOCAL_AWS_LOG_LEVEL")
+INHERITED = (
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "TZ",
+    "LD_LIBRARY_PATH",
+    "SYSTEMROOT",
+    "LOCAL_AWS_LANES",
+    "LOCAL_AWS_LOG_LEVEL",
+)
 
 
 def check_emulator() -> None:
@@ -33,8 +42,10 @@ def check_emulator() -> None:
         found = None
     if found != MINISTACK_VERSION:
         has = f"has ministack {found}" if found else "has no ministack"
-        raise LauncherError(f"The Python at {sys.executable} {has}, but the local AWS needs {MINISTACK_VERSION}: "
-                            f"run `{sys.executable} -m pip install ministack=={MINISTACK_VERSION}`.")
+        raise LauncherError(
+            f"The Python at {sys.executable} {has}, but the local AWS needs {MINISTACK_VERSION}: "
+            f"run `{sys.executable} -m pip install ministack=={MINISTACK_VERSION}`."
+        )
 
 
 def listening_socket(side: Side, port: int | None) -> socket.socket:
@@ -53,33 +64,66 @@ def listening_socket(side: Side, port: int | None) -> socket.socket:
 def _port_refused(side: Side, port: int | None, error: OSError) -> LauncherError:
     option = f"--{side.name}-port"
     if error.errno == errno.EADDRINUSE:
-        return LauncherError(f"Port {port} for side {side.name} is in use on {BIND_HOST}: stop the program that "
-                             f"listens there, or give another port with {option}, or none to have one chosen.")
-    return LauncherError(f"Port {port} for side {side.name} cannot be opened on {BIND_HOST} ({error.strerror}): "
-                         f"give another port with {option}.")
+        return LauncherError(
+            f"Port {port} for side {side.name} is in use on {BIND_HOST}: stop the program that "
+            f"listens there, or give another port with {option}, or none to have one chosen."
+        )
+    return LauncherError(
+        f"Port {port} for side {side.name} cannot be opened on {BIND_HOST} ({error.strerror}): "
+        f"give another port with {option}."
+    )
 
 
 def start(side: Side, listener: socket.socket, directory: StateDirectory, token: str) -> subprocess.Popen:
-    command = [sys.executable, "-m", "local_aws.server", "--side", side.name, "--port", str(side.port),
-               "--descriptor", str(listener.fileno()), "--token", token]
+    command = [
+        sys.executable,
+        "-m",
+        "local_aws.server",
+        "--side",
+        side.name,
+        "--port",
+        str(side.port),
+        "--descriptor",
+        str(listener.fileno()),
+        "--token",
+        token,
+    ]
     with open(directory.log_file(side), "ab") as log:
-        return subprocess.Popen(command, cwd=REPOSITORY, env=_environment(side, directory, token),
-                                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                                start_new_session=True, pass_fds=[listener.fileno()])
+        return subprocess.Popen(
+            command,
+            cwd=REPOSITORY,
+            env=_environment(side, directory, token),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            pass_fds=[listener.fileno()],
+        )
 
 
 def _environment(side: Side, directory: StateDirectory, token: str) -> dict[str, str]:
     temporary = str(directory.temporary_directory(side))
     environment = {name: os.environ[name] for name in INHERITED if name in os.environ}
-    environment.update({
-        # The user's ~/.aws must not reach the functions; packages in the user's site directory must.
-        "HOME": temporary, "PYTHONUSERBASE": site.getuserbase(),
-        "TMPDIR": temporary, "S3_DATA_DIR": f"{temporary}/s3", "STATE_DIR": f"{temporary}/state",
-        "BIND_HOST": BIND_HOST, "MINISTACK_HOST": BIND_HOST, "GATEWAY_PORT": str(side.port),
-        "MINISTACK_ACCOUNT_ID": side.account_id, "MINISTACK_REGION": side.region,
-        "AUTH": "true", "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0",
-        "LOG_LEVEL": os.environ.get("LOCAL_AWS_LOG_LEVEL", "INFO"), TOKEN_VARIABLE: token,
-    })
+    environment.update(
+        {
+            # The user's ~/.aws must not reach the functions; packages in the user's site directory must.
+            "HOME": temporary,
+            "PYTHONUSERBASE": site.getuserbase(),
+            "TMPDIR": temporary,
+            "S3_DATA_DIR": f"{temporary}/s3",
+            "STATE_DIR": f"{temporary}/state",
+            "BIND_HOST": BIND_HOST,
+            "MINISTACK_HOST": BIND_HOST,
+            "GATEWAY_PORT": str(side.port),
+            "MINISTACK_ACCOUNT_ID": side.account_id,
+            "MINISTACK_REGION": side.region,
+            "AUTH": "true",
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+            "LOG_LEVEL": os.environ.get("LOCAL_AWS_LOG_LEVEL", "INFO"),
+            TOKEN_VARIABLE: token,
+        }
+    )
     return environment
 
 
@@ -87,13 +131,15 @@ def wait_until_answering(side: Side, process: subprocess.Popen, directory: State
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise LauncherError(f"Side {side.name} ended with code {process.returncode} while starting:"
-                                f"{_last_line(directory, side)}")
+            raise LauncherError(
+                f"Side {side.name} ended with code {process.returncode} while starting:{_last_line(directory, side)}"
+            )
         if answers(side):
             return
         time.sleep(0.05)
-    raise LauncherError(f"Side {side.name} did not answer within {START_SECONDS:.0f} seconds:"
-                        f"{_last_line(directory, side)}")
+    raise LauncherError(
+        f"Side {side.name} did not answer within {START_SECONDS:.0f} seconds:{_last_line(directory, side)}"
+    )
 
 
 def answers(side: Side, method: str = "GET", path: str = "/_ministack/health", timeout: float = 5.0) -> bool:

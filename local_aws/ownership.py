@@ -6,6 +6,7 @@ because they inherit it. Where the system has no /proc, the token on the command
 two servers is looked for; their workers end by themselves when their pipe closes.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -89,7 +90,5 @@ def _reap() -> None:
 
 
 def _signal(pid: int, number: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
-    except ProcessLookupError:
-        pass

@@ -3,7 +3,9 @@
 
 import argparse
 import asyncio
+import contextlib
 import dataclasses
+import importlib
 import logging
 import os
 import resource
@@ -11,8 +13,11 @@ import shutil
 import signal
 import sys
 
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+
 from . import patches
-from .sides import SIDES, Side
+from .sides import SIDES
 
 
 def main() -> None:
@@ -36,17 +41,11 @@ def _options() -> argparse.Namespace:
 def _raise_descriptor_limit() -> None:
     """A burst of clients needs more than the usual 1024 descriptors."""
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
+    with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    except (ValueError, OSError):
-        pass
 
 
 async def _serve(descriptor: int) -> None:
-    from hypercorn.asyncio import serve
-    from hypercorn.config import Config
-    from ministack.app import app
-
     config = Config()
     config.bind = [f"fd://{descriptor}"]
     config.keep_alive_timeout = 75
@@ -55,7 +54,8 @@ async def _serve(descriptor: int) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    await serve(app, config, shutdown_trigger=stopped.wait)
+    emulator = importlib.import_module("ministack.app")  # not before the patches: they change how it is loaded
+    await serve(emulator.app, config, shutdown_trigger=stopped.wait)
 
 
 def _end() -> None:

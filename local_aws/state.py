@@ -96,14 +96,20 @@ class StateDirectory:
             os.close(handle)
 
     def _folders(self) -> list[Path]:
-        return [self.path / "aws", self.path / "log", self.path / "tmp",
-                *(self.temporary_directory(side) for side in SIDES.values())]
+        return [
+            self.path / "aws",
+            self.path / "log",
+            self.path / "tmp",
+            *(self.temporary_directory(side) for side in SIDES.values()),
+        ]
 
 
 def _profile(side: Side) -> str:
     # A 12-digit access key is the root key of that account here, and is exempt from signature checks.
-    return (f"[profile {side.name}]\nregion = {side.region}\nendpoint_url = {side.endpoint_url}\n"
-            f"aws_access_key_id = {side.account_id}\naws_secret_access_key = test\n")
+    return (
+        f"[profile {side.name}]\nregion = {side.region}\nendpoint_url = {side.endpoint_url}\n"
+        f"aws_access_key_id = {side.account_id}\naws_secret_access_key = test\n"
+    )
 
 
 def _read_json(path: Path) -> dict:
@@ -114,8 +120,9 @@ def _read_json(path: Path) -> dict:
     except NotADirectoryError:
         return {}
     except (OSError, ValueError) as error:
-        raise LauncherError(f"{path} cannot be read ({error}); remove it and run `python -m local_aws up` "
-                            "again.") from error
+        raise LauncherError(
+            f"{path} cannot be read ({error}); remove it and run `python -m local_aws up` again."
+        ) from error
 
 
 def _write_private(path: Path, text: str) -> None:
@@ -131,5 +138,7 @@ def _write_private(path: Path, text: str) -> None:
 
 
 def _not_writable(path: Path, error: OSError) -> LauncherError:
-    return LauncherError(f"{path} cannot be written ({error.strerror}); give a directory you may write to with "
-                         f"--dir or the environment variable {DIRECTORY_VARIABLE}.")
+    return LauncherError(
+        f"{path} cannot be written ({error.strerror}); give a directory you may write to with "
+        f"--dir or the environment variable {DIRECTORY_VARIABLE}."
+    )

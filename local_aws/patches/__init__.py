@@ -12,8 +12,18 @@ import logging
 from ..sides import Side
 
 # `partition` must come first: it changes the emulator's modules while they are being imported.
-PATCHES = ("partition", "workers", "mappings", "metric_namespace", "parameter_lists", "transaction_rights", "user_credentials",
-           "notification_filters", "export", "ec2")
+PATCHES = (
+    "partition",
+    "workers",
+    "mappings",
+    "metric_namespace",
+    "parameter_lists",
+    "transaction_rights",
+    "user_credentials",
+    "notification_filters",
+    "export",
+    "ec2",
+)
 
 logger = logging.getLogger("local_aws")
 _installed: list = []
@@ -41,8 +51,7 @@ def reset_all() -> None:
 
 def _reset_with_the_emulator() -> None:
     """`POST /_ministack/reset` must clear the patches' state too."""
-    from ministack import app
-
+    app = importlib.import_module("ministack.app")
     emulator_reset = app._reset_all_state
 
     def reset_everything() -> None:

@@ -5,12 +5,12 @@ Amazon S3 API Reference, GetBucketNotificationConfiguration (example response) a
 in any case. The emulator answers in lower case, and a module that compares finds a change at every run.
 """
 
+from ministack.services import s3
+
 from ..sides import Side
 
 
 def install(_side: Side) -> None:
-    from ministack.services import s3
-
     emulator_xml = s3._notification_configs_to_xml
 
     def notification_xml(configs, has_eventbridge):

@@ -8,14 +8,14 @@ the request on `*`, so that only a policy on everything would do.
 
 import json
 
+from ministack.core import iam_actions, iam_evaluator
+
 from ..sides import Side
 
 SEPARATOR = "\n"  # in no ARN
 
 
 def install(side: Side) -> None:
-    from ministack.core import iam_actions, iam_evaluator
-
     emulator_resource, emulator_enforce = iam_actions.extract_resource_arn, iam_evaluator.enforce
 
     def resource_arn(service, method, path, headers, body, *more):

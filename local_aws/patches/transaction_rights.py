@@ -5,12 +5,12 @@ DynamoDB Developer Guide, "Using IAM with DynamoDB transactions": a transaction 
 emulator evaluates the caller's policies anew for each of up to 100 writes, which takes longer than the writes.
 """
 
+from ministack.core import iam_actions
+
 from ..sides import Side
 
 
 def install(_side: Side) -> None:
-    from ministack.core import iam_actions
-
     emulator_checks = iam_actions.dynamodb_transaction_checks
 
     def checks(*arguments):

@@ -6,15 +6,18 @@ user. The emulator knows none of the three, so `amazon.aws.iam_user` cannot remo
 stripped of all credentials first. Nothing uploads such credentials here, so the lists are always empty.
 """
 
+from ministack.services import iam
+
 from ..sides import Side
 
-LISTS = {"ListSSHPublicKeys": "SSHPublicKeys", "ListSigningCertificates": "Certificates",
-         "ListServiceSpecificCredentials": "ServiceSpecificCredentials"}
+LISTS = {
+    "ListSSHPublicKeys": "SSHPublicKeys",
+    "ListSigningCertificates": "Certificates",
+    "ListServiceSpecificCredentials": "ServiceSpecificCredentials",
+}
 
 
 def install(_side: Side) -> None:
-    from ministack.services import iam
-
     for action, member in LISTS.items():
         iam._IAM_HANDLERS.setdefault(action, _empty_list(iam, action, member))
 

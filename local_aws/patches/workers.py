@@ -13,34 +13,35 @@ the worker marks the end of an invocation's log, and reports an exception as an 
 import queue
 import time
 
+from ministack.core import lambda_runtime
+
 from ..sides import Side
 
 END_OF_LOG = "\x1eend of the invocation's log"
 LOG_SECONDS = 1.0
 
-_ANSWER = '''            _real_stdout.write(json.dumps({"status": "error", "error": str(e), "trace": traceback.format_exc()}) + "\\n")
-        _real_stdout.flush()
-
-run()
-'''
-_ANSWER_AND_MARK = '''            _ms_raised = {"error": str(e), "trace": traceback.format_exc()}
+_ANSWER = (
+    '            _real_stdout.write(json.dumps({"status": "error", "error": str(e), '
+    '"trace": traceback.format_exc()}) + "\\n")\n'
+    "        _real_stdout.flush()\n\nrun()\n"
+)
+_ANSWER_AND_MARK = """            _ms_raised = {"error": str(e), "trace": traceback.format_exc()}
             _real_stdout.write(json.dumps({"status": "ok", "result": None, "raised": _ms_raised}) + "\\n")
         sys.stderr.write("\\n" + __END_OF_LOG__ + "\\n")
         sys.stderr.flush()
         _real_stdout.flush()
 
 run()
-'''
+"""
 
 
 def install(_side: Side) -> None:
-    from ministack.core import lambda_runtime
-
     script = lambda_runtime._PYTHON_WORKER_SCRIPT
     if script.count(_ANSWER) != 1:
         raise RuntimeError("the emulator's Python worker is not the one this patch was written for")
     lambda_runtime._PYTHON_WORKER_SCRIPT = script.replace(
-        _ANSWER, _ANSWER_AND_MARK.replace("__END_OF_LOG__", repr(END_OF_LOG)))
+        _ANSWER, _ANSWER_AND_MARK.replace("__END_OF_LOG__", repr(END_OF_LOG))
+    )
     _patch_worker(lambda_runtime.Worker)
 
 

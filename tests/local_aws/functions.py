@@ -6,8 +6,10 @@ import json
 import time
 import zipfile
 
-TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
-                                                 "Principal": {"Service": "lambda.amazonaws.com"}}]}
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "lambda.amazonaws.com"}}],
+}
 EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
 
@@ -28,14 +30,22 @@ def make_role(pair, side: str, name: str, policy: dict | None = None) -> str:
 
 def make_function(pair, side: str, name: str, source: str, role: str | None = None, **settings) -> str:
     return pair.client(side, "lambda").create_function(
-        FunctionName=name, Runtime="python3.13", Handler="handler.handler", Timeout=10,
-        Role=role or make_role(pair, side, name), Code={"ZipFile": zipped(source)}, **settings)["FunctionArn"]
+        FunctionName=name,
+        Runtime="python3.13",
+        Handler="handler.handler",
+        Timeout=10,
+        Role=role or make_role(pair, side, name),
+        Code={"ZipFile": zipped(source)},
+        **settings,
+    )["FunctionArn"]
 
 
 def make_table(pair, side: str, name: str) -> str:
     """A table with the key PK (S); gives the ARN of its stream."""
     return pair.client(side, "dynamodb").create_table(
-        TableName=name, BillingMode="PAY_PER_REQUEST", KeySchema=[{"AttributeName": "PK", "KeyType": "HASH"}],
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "PK", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "PK", "AttributeType": "S"}],
         StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
     )["TableDescription"]["LatestStreamArn"]

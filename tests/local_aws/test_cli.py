@@ -22,8 +22,15 @@ from .functions import eventually, make_function
 
 
 def run(*arguments, **environment):
-    return subprocess.run([sys.executable, "-m", "local_aws", *map(str, arguments)], cwd=REPOSITORY, timeout=90,
-                          env=os.environ | environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", "local_aws", *map(str, arguments)],
+        cwd=REPOSITORY,
+        timeout=90,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def succeed(*arguments, **environment):
@@ -78,8 +85,13 @@ def _run_a_function(answer):
         @staticmethod
         def client(side, service):
             entry = answer["sides"][side]
-            return boto3.client(service, region_name=entry["region"], endpoint_url=entry["endpoint_url"],
-                                aws_access_key_id=entry["account_id"], aws_secret_access_key="test")
+            return boto3.client(
+                service,
+                region_name=entry["region"],
+                endpoint_url=entry["endpoint_url"],
+                aws_access_key_id=entry["account_id"],
+                aws_secret_access_key="test",
+            )
 
     make_function(OneSide, "cn", "worker", "def handler(event, context):\n    return 1\n")
     OneSide.client("cn", "lambda").invoke(FunctionName="worker")
@@ -120,9 +132,16 @@ def test_a_pid_that_is_not_ours_is_never_killed(directory):
 def test_reset_empties_both_accounts(directory):
     # GIVEN a table on each side, WHEN the sides are reset THEN both are empty and still the same processes
     before = succeed("up", "--dir", directory)
-    clients = [boto3.client("sqs", region_name=entry["region"], endpoint_url=entry["endpoint_url"],
-                            aws_access_key_id=entry["account_id"], aws_secret_access_key="test")
-               for entry in before["sides"].values()]
+    clients = [
+        boto3.client(
+            "sqs",
+            region_name=entry["region"],
+            endpoint_url=entry["endpoint_url"],
+            aws_access_key_id=entry["account_id"],
+            aws_secret_access_key="test",
+        )
+        for entry in before["sides"].values()
+    ]
     for client in clients:
         client.create_queue(QueueName="queue")
     assert succeed("reset", "--dir", directory)["sides"] == before["sides"]
@@ -192,9 +211,14 @@ def test_the_users_aws_environment_does_not_reach_the_sides(directory):
 
 def test_an_interrupted_start_is_taken_back(directory, tmp_path):
     # GIVEN a start that is interrupted at once, as by Ctrl-C
-    process = subprocess.Popen([sys.executable, "-m", "local_aws", "up", "--dir", str(directory)], cwd=REPOSITORY,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    eventually(lambda: (directory / "launcher.json").exists(), bool)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "local_aws", "up", "--dir", str(directory)],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    eventually((directory / "launcher.json").exists, bool)
     time.sleep(0.05)
     marks = list(tokens(directory))
     process.send_signal(signal.SIGINT)

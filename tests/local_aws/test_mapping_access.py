@@ -10,8 +10,7 @@ from botocore.exceptions import ClientError
 from .functions import eventually, make_function, make_queue, make_role, make_stream, make_table
 
 READS = {
-    "dynamodb": ["dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:DescribeStream",
-                 "dynamodb:ListStreams"],
+    "dynamodb": ["dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:DescribeStream", "dynamodb:ListStreams"],
     "kinesis": ["kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:DescribeStream", "kinesis:ListShards"],
 }
 FAIL = "def handler(event, context):\n    raise ValueError('always')\n"
@@ -41,7 +40,8 @@ def test_a_role_without_this_action_cannot_be_mapped(pair, unique, kind, action)
     assert refused.value.response["Error"] == {
         "Code": "InvalidParameterValueException",
         "Message": f"Cannot access stream {source}. Please ensure the role can perform the GetRecords, "
-                   "GetShardIterator, DescribeStream, and ListStreams Actions on your stream in IAM."}
+        "GetShardIterator, DescribeStream, and ListStreams Actions on your stream in IAM.",
+    }
     # and with exactly the reading actions on exactly this stream it is accepted
     put_policy(pair, "sg", unique, allowing(READS[kind], source))
     functions.create_event_source_mapping(**mapping)
@@ -54,7 +54,8 @@ def test_a_right_taken_away_stops_reading_until_it_is_back(pair, unique):
     make_function(pair, "cn", unique, SUCCEED, make_role(pair, "cn", unique, allowing(READS["kinesis"])))
     functions = pair.client("cn", "lambda")
     uuid = functions.create_event_source_mapping(
-        FunctionName=unique, EventSourceArn=source, StartingPosition="TRIM_HORIZON")["UUID"]
+        FunctionName=unique, EventSourceArn=source, StartingPosition="TRIM_HORIZON"
+    )["UUID"]
     put_policy(pair, "cn", unique, allowing(READS["kinesis"][1:]))
     time.sleep(1.1)  # a role's rights are remembered for a second; on AWS a change takes longer to be felt
 
@@ -79,7 +80,8 @@ def test_an_explicit_deny_wins(pair, unique):
     # WHEN it is mapped THEN it is refused
     with pytest.raises(ClientError, match="Cannot access stream"):
         pair.client("cn", "lambda").create_event_source_mapping(
-            FunctionName=unique, EventSourceArn=source, StartingPosition="LATEST")
+            FunctionName=unique, EventSourceArn=source, StartingPosition="LATEST"
+        )
 
 
 def test_the_discard_is_announced_only_if_the_role_may_send(pair, unique):
@@ -90,12 +92,18 @@ def test_the_discard_is_announced_only_if_the_role_may_send(pair, unique):
     make_function(pair, "cn", unique, FAIL, make_role(pair, "cn", unique, allowing(READS["kinesis"])))
     functions, sqs = pair.client("cn", "lambda"), pair.client("cn", "sqs")
     uuid = functions.create_event_source_mapping(
-        FunctionName=unique, EventSourceArn=source, StartingPosition="TRIM_HORIZON", MaximumRetryAttempts=0,
-        DestinationConfig={"OnFailure": {"Destination": queue}})["UUID"]
+        FunctionName=unique,
+        EventSourceArn=source,
+        StartingPosition="TRIM_HORIZON",
+        MaximumRetryAttempts=0,
+        DestinationConfig={"OnFailure": {"Destination": queue}},
+    )["UUID"]
     # WHEN a batch is discarded THEN the mapping says that it could not announce it
     pair.client("cn", "kinesis").put_record(StreamName=unique, PartitionKey="a", Data=b"1")
-    eventually(lambda: functions.get_event_source_mapping(UUID=uuid)["LastProcessingResult"],
-               lambda seen: seen.startswith("PROBLEM: on-failure message not sent") and queue in seen)
+    eventually(
+        lambda: functions.get_event_source_mapping(UUID=uuid)["LastProcessingResult"],
+        lambda seen: seen.startswith("PROBLEM: on-failure message not sent") and queue in seen,
+    )
     assert "Messages" not in sqs.receive_message(QueueUrl=url)
     # and with the right the next discard is announced
     put_policy(pair, "cn", unique, allowing([*READS["kinesis"], "sqs:SendMessage"]))

@@ -21,8 +21,11 @@ def create(pair, source):
     functions, made = pair.client("sg", "lambda"), []
 
     def request(**settings):
-        made.append(functions.create_event_source_mapping(
-            **{"FunctionName": "requests", "EventSourceArn": source, "StartingPosition": "LATEST", **settings}))
+        made.append(
+            functions.create_event_source_mapping(
+                **{"FunctionName": "requests", "EventSourceArn": source, "StartingPosition": "LATEST", **settings}
+            )
+        )
         return made[-1]
 
     yield request
@@ -40,15 +43,30 @@ def test_defaults_are_those_of_a_stream_mapping(create):
     """CreateEventSourceMapping answers with the defaults of stream sources: batches of 100, endless retries."""
     # GIVEN nothing but the source, WHEN it is mapped THEN the answer holds AWS's defaults
     mapping = create()
-    expected = {"BatchSize": 100, "MaximumBatchingWindowInSeconds": 0, "ParallelizationFactor": 1,
-                "MaximumRetryAttempts": -1, "MaximumRecordAgeInSeconds": -1, "BisectBatchOnFunctionError": False,
-                "DestinationConfig": {"OnFailure": {}}, "FunctionResponseTypes": [], "StartingPosition": "LATEST"}
+    expected = {
+        "BatchSize": 100,
+        "MaximumBatchingWindowInSeconds": 0,
+        "ParallelizationFactor": 1,
+        "MaximumRetryAttempts": -1,
+        "MaximumRecordAgeInSeconds": -1,
+        "BisectBatchOnFunctionError": False,
+        "DestinationConfig": {"OnFailure": {}},
+        "FunctionResponseTypes": [],
+        "StartingPosition": "LATEST",
+    }
     assert {name: mapping[name] for name in expected} == expected
 
 
-@pytest.mark.parametrize("setting", [
-    {"BatchSize": 10001}, {"MaximumBatchingWindowInSeconds": 301}, {"ParallelizationFactor": 11},
-    {"MaximumRetryAttempts": 10001}, {"MaximumRecordAgeInSeconds": 604801}])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"BatchSize": 10001},
+        {"MaximumBatchingWindowInSeconds": 301},
+        {"ParallelizationFactor": 11},
+        {"MaximumRetryAttempts": 10001},
+        {"MaximumRecordAgeInSeconds": 604801},
+    ],
+)
 def test_values_out_of_range_are_refused(create, setting):
     """Each number has AWS's range; the message names the field and its bound."""
     # GIVEN a number one above its range, WHEN it is sent THEN it is refused by name
@@ -74,7 +92,8 @@ def test_update_checks_the_same_ranges(pair, create):
     # WHEN other settings are sent THEN they are stored and the rest stays
     queue = make_queue(pair, "sg", "requests-discarded")[1]
     functions.update_event_source_mapping(
-        UUID=uuid, MaximumRetryAttempts=3, DestinationConfig={"OnFailure": {"Destination": queue}})
+        UUID=uuid, MaximumRetryAttempts=3, DestinationConfig={"OnFailure": {"Destination": queue}}
+    )
     mapping = functions.get_event_source_mapping(UUID=uuid)
     assert (mapping["BatchSize"], mapping["MaximumRetryAttempts"]) == (7, 3)
     assert mapping["DestinationConfig"] == {"OnFailure": {"Destination": queue}}
@@ -108,7 +127,8 @@ def test_large_queue_batches_need_a_window(pair, create):
     """SQS: a batch size above 10 needs a batching window; stream batches do not."""
     queue = make_queue(pair, "sg", "requests-queue")[1]
     functions = pair.client("sg", "lambda")
-    code, message = refusal(functions.create_event_source_mapping, FunctionName="requests", EventSourceArn=queue,
-                            BatchSize=11)
+    code, message = refusal(
+        functions.create_event_source_mapping, FunctionName="requests", EventSourceArn=queue, BatchSize=11
+    )
     assert (code, "batch window" in message) == ("InvalidParameterValueException", True)
     assert create(BatchSize=11)["BatchSize"] == 11

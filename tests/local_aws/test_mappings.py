@@ -56,8 +56,8 @@ class Mapped:
 
     def map(self, **settings):
         self.mapping = self.functions.create_event_source_mapping(
-            FunctionName=self.unique, EventSourceArn=self.source,
-            **{"StartingPosition": "TRIM_HORIZON", **settings})
+            FunctionName=self.unique, EventSourceArn=self.source, **{"StartingPosition": "TRIM_HORIZON", **settings}
+        )
         return self.mapping
 
     def write(self, *names):
@@ -66,7 +66,8 @@ class Mapped:
             self.pair.client(self.side, "dynamodb").batch_write_item(RequestItems={f"{self.unique}-source": items})
         else:
             self.pair.client(self.side, "kinesis").put_records(
-                StreamName=f"{self.unique}-source", Records=[{"PartitionKey": name, "Data": b"{}"} for name in names])
+                StreamName=f"{self.unique}-source", Records=[{"PartitionKey": name, "Data": b"{}"} for name in names]
+            )
 
     def lines(self):
         return [json.loads(line) for line in self.report.read_text().splitlines()]
@@ -106,9 +107,12 @@ def discarded(pair, unique):
 
     def receive(count):
         def look():
-            seen.extend(json.loads(message["Body"]) for message in
-                        sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []))
+            seen.extend(
+                json.loads(message["Body"])
+                for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+            )
             return seen
+
         return eventually(look, lambda found: len(found) >= count)
 
     return {"OnFailure": {"Destination": arn}}, receive
@@ -197,11 +201,17 @@ def test_retries_are_counted_and_the_discarded_batch_is_announced(mapped, discar
     assert message["requestContext"]["condition"] == "RetryAttemptsExhausted"
     assert message["requestContext"]["approximateInvokeCount"] == 3
     assert message["requestContext"]["functionArn"].endswith(f":function:{source.unique}")
-    assert message["responseContext"] == {"statusCode": 200, "executedVersion": "$LATEST",
-                                          "functionError": "Unhandled"}
+    assert message["responseContext"] == {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"}
     info = message["DDBStreamBatchInfo"]
-    assert set(info) == {"shardId", "startSequenceNumber", "endSequenceNumber", "approximateArrivalOfFirstRecord",
-                         "approximateArrivalOfLastRecord", "batchSize", "streamArn"}
+    assert set(info) == {
+        "shardId",
+        "startSequenceNumber",
+        "endSequenceNumber",
+        "approximateArrivalOfFirstRecord",
+        "approximateArrivalOfLastRecord",
+        "batchSize",
+        "streamArn",
+    }
     assert info["batchSize"] == 1
     assert info["streamArn"] == source.source
     # and the mapping goes on with the next record
@@ -249,8 +259,7 @@ def test_a_reported_item_is_the_checkpoint(mapped, discarded):
     source = mapped("dynamodb", REPORT_POISON)
     source.write("a", "b", "poison", "d")
     # WHEN there is one retry
-    source.map(MaximumRetryAttempts=1, FunctionResponseTypes=["ReportBatchItemFailures"],
-               DestinationConfig=destination)
+    source.map(MaximumRetryAttempts=1, FunctionResponseTypes=["ReportBatchItemFailures"], DestinationConfig=destination)
     (message,) = receive(1)
     # THEN the retry begins with the reported record, and what is left is discarded together
     assert source.batches() == [["a", "b", "poison", "d"], ["poison", "d"]]
@@ -264,8 +273,12 @@ def test_partial_response_with_bisection_splits_at_the_reported_record(mapped, d
     # GIVEN a poison record in the middle, reported by the function, and no retries
     source = mapped("dynamodb", REPORT_POISON)
     source.write("a", "b", "poison", "d")
-    source.map(MaximumRetryAttempts=0, FunctionResponseTypes=["ReportBatchItemFailures"],
-               BisectBatchOnFunctionError=True, DestinationConfig=destination)
+    source.map(
+        MaximumRetryAttempts=0,
+        FunctionResponseTypes=["ReportBatchItemFailures"],
+        BisectBatchOnFunctionError=True,
+        DestinationConfig=destination,
+    )
     # WHEN the batch is settled THEN exactly the poison record is discarded
     (message,) = receive(1)
     assert message["DDBStreamBatchInfo"]["batchSize"] == 1
@@ -290,11 +303,12 @@ def test_these_identifiers_mean_that_the_whole_batch_failed(mapped, discarded, i
     """ReportBatchItemFailures: an empty, a null or an unknown itemIdentifier is a complete failure."""
     destination, receive = discarded
     # GIVEN a function that answers so, WHEN there are no retries THEN the whole batch is discarded
-    source = mapped("kinesis", "\ndef answer(records, names):\n"
-                               f"    return {{'batchItemFailures': [{{'itemIdentifier': {identifier}}}]}}\n")
+    source = mapped(
+        "kinesis",
+        f"\ndef answer(records, names):\n    return {{'batchItemFailures': [{{'itemIdentifier': {identifier}}}]}}\n",
+    )
     source.write("a", "b")
-    source.map(MaximumRetryAttempts=0, FunctionResponseTypes=["ReportBatchItemFailures"],
-               DestinationConfig=destination)
+    source.map(MaximumRetryAttempts=0, FunctionResponseTypes=["ReportBatchItemFailures"], DestinationConfig=destination)
     (message,) = receive(1)
     assert message["KinesisBatchInfo"]["batchSize"] == 2
 
@@ -307,8 +321,9 @@ def test_one_keys_records_stay_in_order_across_parallel_lanes(mapped):
     kinesis = source.pair.client(source.side, "kinesis")
     numbers = {}
     for round_ in range(10):
-        answer = kinesis.put_records(StreamName=f"{source.unique}-source", Records=[
-            {"PartitionKey": key, "Data": str(round_)} for key in "wxyz"])
+        answer = kinesis.put_records(
+            StreamName=f"{source.unique}-source", Records=[{"PartitionKey": key, "Data": str(round_)} for key in "wxyz"]
+        )
         for key, record in zip("wxyz", answer["Records"], strict=True):
             numbers.setdefault(key, []).append(record["SequenceNumber"])
     # THEN every record arrives exactly once, and no batch holds keys of both lanes
@@ -368,8 +383,12 @@ def test_images_are_those_of_the_change(mapped):
     source = mapped("dynamodb", IMAGES)
     table = source.pair.client("cn", "dynamodb")
     for value in ("1", "2", "3"):
-        table.update_item(TableName=f"{source.unique}-source", Key={"PK": {"S": "a"}},
-                          UpdateExpression="SET v = :v", ExpressionAttributeValues={":v": {"N": value}})
+        table.update_item(
+            TableName=f"{source.unique}-source",
+            Key={"PK": {"S": "a"}},
+            UpdateExpression="SET v = :v",
+            ExpressionAttributeValues={":v": {"N": value}},
+        )
     # WHEN they are read THEN each carries its own images
     source.map()
     images = eventually(source.batches, lambda batches: len(batches) == 2)[1]

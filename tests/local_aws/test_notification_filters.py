@@ -10,10 +10,18 @@ def test_rules_come_back_capitalised(pair, unique):
     s3.create_bucket(Bucket=unique, CreateBucketConfiguration={"LocationConstraint": "cn-north-1"})
     queue = make_queue(pair, "cn", unique)[1]
     rules = [{"Name": "prefix", "Value": "a/"}, {"Name": "suffix", "Value": ".gz"}]
-    s3.put_bucket_notification_configuration(Bucket=unique, SkipDestinationValidation=True, NotificationConfiguration={
-        "QueueConfigurations": [{"QueueArn": queue, "Events": ["s3:ObjectCreated:*"],
-                                 "Filter": {"Key": {"FilterRules": rules}}}]})
+    s3.put_bucket_notification_configuration(
+        Bucket=unique,
+        SkipDestinationValidation=True,
+        NotificationConfiguration={
+            "QueueConfigurations": [
+                {"QueueArn": queue, "Events": ["s3:ObjectCreated:*"], "Filter": {"Key": {"FilterRules": rules}}}
+            ]
+        },
+    )
     # WHEN it is read THEN the names are capitalised
     (answer,) = s3.get_bucket_notification_configuration(Bucket=unique)["QueueConfigurations"]
-    assert answer["Filter"]["Key"]["FilterRules"] == [{"Name": "Prefix", "Value": "a/"},
-                                                      {"Name": "Suffix", "Value": ".gz"}]
+    assert answer["Filter"]["Key"]["FilterRules"] == [
+        {"Name": "Prefix", "Value": "a/"},
+        {"Name": "Suffix", "Value": ".gz"},
+    ]

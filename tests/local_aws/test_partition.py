@@ -74,9 +74,16 @@ def test_policies_match_the_sides_arns(pair, unique, side):
     make_table(pair, side, f"{unique}-other")
     iam = pair.client(side, "iam")
     iam.create_user(UserName=unique)
-    iam.put_user_policy(UserName=unique, PolicyName="one", PolicyDocument=json.dumps({
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Action": "dynamodb:PutItem", "Resource": allowed}]}))
+    iam.put_user_policy(
+        UserName=unique,
+        PolicyName="one",
+        PolicyDocument=json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": [{"Effect": "Allow", "Action": "dynamodb:PutItem", "Resource": allowed}],
+            }
+        ),
+    )
     key = iam.create_access_key(UserName=unique)["AccessKey"]
     user = pair.client(side, "dynamodb", access_key=key["AccessKeyId"], secret_key=key["SecretAccessKey"])
     # WHEN the user writes to both THEN one write is refused
@@ -88,8 +95,10 @@ def test_policies_match_the_sides_arns(pair, unique, side):
 def test_service_principals_and_other_text_stay_as_they_are():
     """Service principals are `<service>.amazonaws.com` in China too; only ARNs and partitions change."""
     # GIVEN code with ARNs, a principal, a comparison of partitions, and an unrelated "aws"
-    source = ("def a(spec): return spec.partition != 'aws', f'arn:aws:iam::{spec}:root', b'arn:aws:s3'\n"
-              "def b(): return 'lambda.amazonaws.com', 'aws', ('arn:aws:x', frozenset({'arn:aws:y'}))\n")
+    source = (
+        "def a(spec): return spec.partition != 'aws', f'arn:aws:iam::{spec}:root', b'arn:aws:s3'\n"
+        "def b(): return 'lambda.amazonaws.com', 'aws', ('arn:aws:x', frozenset({'arn:aws:y'}))\n"
+    )
     names = {}
     # WHEN it is translated
     exec(translated(compile(source, "source", "exec"), "aws-cn"), names)

@@ -3,8 +3,11 @@
 
 import pytest
 
-LISTS = {"list_ssh_public_keys": "SSHPublicKeys", "list_signing_certificates": "Certificates",
-         "list_service_specific_credentials": "ServiceSpecificCredentials"}
+LISTS = {
+    "list_ssh_public_keys": "SSHPublicKeys",
+    "list_signing_certificates": "Certificates",
+    "list_service_specific_credentials": "ServiceSpecificCredentials",
+}
 
 
 @pytest.mark.parametrize("operation", LISTS)

@@ -12,8 +12,7 @@ from .functions import make_function, make_role, make_table
 
 def invoke(pair, name, payload=None):
     """The function's answer, its error (or None), and the tail of its log."""
-    answer = pair.client("cn", "lambda").invoke(
-        FunctionName=name, Payload=json.dumps(payload).encode(), LogType="Tail")
+    answer = pair.client("cn", "lambda").invoke(FunctionName=name, Payload=json.dumps(payload).encode(), LogType="Tail")
     log = base64.b64decode(answer.get("LogResult", "")).decode()
     return json.loads(answer["Payload"].read()), answer.get("FunctionError"), log
 
@@ -35,8 +34,13 @@ def test_a_silent_warm_function_answers_at_once(pair, unique):
 def test_all_lines_of_a_log_belong_to_their_invocation(pair, unique):
     """An invocation's log holds every line it wrote, and none of the one before."""
     # GIVEN a function that writes many lines, the last one unfinished
-    make_function(pair, "cn", unique, "import sys\ndef handler(event, context):\n"
-                  "    for number in range(event):\n        print('line', number)\n    sys.stdout.write('end')\n")
+    make_function(
+        pair,
+        "cn",
+        unique,
+        "import sys\ndef handler(event, context):\n"
+        "    for number in range(event):\n        print('line', number)\n    sys.stdout.write('end')\n",
+    )
     # WHEN it is invoked twice THEN each log is complete and separate
     long, short = invoke(pair, unique, 300)[2], invoke(pair, unique, 1)[2]
     assert long.splitlines()[-3:-1] == ["line 299", "end"] or "line 299\nend" in long, long
@@ -48,8 +52,13 @@ def test_all_lines_of_a_log_belong_to_their_invocation(pair, unique):
 def test_a_handlers_exception_keeps_the_environment(pair, unique):
     """After a handler has raised, the next invocation finds the same environment: no cold start."""
     # GIVEN a function that counts its invocations and fails on request
-    make_function(pair, "cn", unique, "COUNT = []\ndef handler(event, context):\n    COUNT.append(1)\n"
-                  "    if event == 'fail':\n        raise ValueError('as asked')\n    return len(COUNT)\n")
+    make_function(
+        pair,
+        "cn",
+        unique,
+        "COUNT = []\ndef handler(event, context):\n    COUNT.append(1)\n"
+        "    if event == 'fail':\n        raise ValueError('as asked')\n    return len(COUNT)\n",
+    )
     invoke(pair, unique)
     # WHEN it fails THEN the failure is reported with its trace, and the count goes on
     answer, error, log = invoke(pair, unique, "fail")
@@ -62,15 +71,27 @@ def test_functions_hold_their_roles_credentials_and_nothing_of_the_users_environ
     """Execution role: a function may do what its role allows, and no more; it sees no profile of the user."""
     # GIVEN a role that may describe one table, and a function that tries two actions
     table = make_table(pair, "cn", unique).partition("/stream/")[0]
-    role = make_role(pair, "cn", unique, {"Version": "2012-10-17", "Statement": [
-        {"Effect": "Allow", "Action": "dynamodb:DescribeTable", "Resource": table}]})
-    make_function(pair, "cn", unique, "import boto3, os\ndef handler(name, context):\n"
-                  "    table = boto3.client('dynamodb')\n"
-                  "    status = table.describe_table(TableName=name)['Table']['TableStatus']\n"
-                  "    try:\n        table.scan(TableName=name)\n"
-                  "    except Exception as error:\n        refused = str(error)\n"
-                  "    return [status, refused, sorted(n for n in os.environ if 'PROFILE' in n or 'PROXY' in n.upper())]\n",
-                  role)
+    role = make_role(
+        pair,
+        "cn",
+        unique,
+        {
+            "Version": "2012-10-17",
+            "Statement": [{"Effect": "Allow", "Action": "dynamodb:DescribeTable", "Resource": table}],
+        },
+    )
+    make_function(
+        pair,
+        "cn",
+        unique,
+        "import boto3, os\ndef handler(name, context):\n"
+        "    table = boto3.client('dynamodb')\n"
+        "    status = table.describe_table(TableName=name)['Table']['TableStatus']\n"
+        "    try:\n        table.scan(TableName=name)\n"
+        "    except Exception as error:\n        refused = str(error)\n"
+        "    return [status, refused, sorted(n for n in os.environ if 'PROFILE' in n or 'PROXY' in n.upper())]\n",
+        role,
+    )
     # WHEN it runs THEN the one succeeds and the other is refused to the role's session
     (status, refused, leaked), error, _log = invoke(pair, unique, unique)
     assert (status, error, leaked) == ("ACTIVE", None, [])

@@ -8,12 +8,24 @@ from outside; here its own policy evaluation is asked for the mapping's reads as
 
 import time
 
+from ministack import app
+from ministack.core import iam_evaluator as evaluator
+from ministack.services import iam
+
 READ_ACTIONS = {
-    "dynamodb": (("dynamodb:GetRecords",), ("dynamodb:GetShardIterator",), ("dynamodb:DescribeStream",),
-                 ("dynamodb:ListStreams",)),
+    "dynamodb": (
+        ("dynamodb:GetRecords",),
+        ("dynamodb:GetShardIterator",),
+        ("dynamodb:DescribeStream",),
+        ("dynamodb:ListStreams",),
+    ),
     # Either description will do; Lambda's managed policy grants both.
-    "kinesis": (("kinesis:GetRecords",), ("kinesis:GetShardIterator",),
-                ("kinesis:DescribeStream", "kinesis:DescribeStreamSummary"), ("kinesis:ListShards",)),
+    "kinesis": (
+        ("kinesis:GetRecords",),
+        ("kinesis:GetShardIterator",),
+        ("kinesis:DescribeStream", "kinesis:DescribeStreamSummary"),
+        ("kinesis:ListShards",),
+    ),
 }
 SEND_ACTIONS = {"sqs": "sqs:SendMessage", "sns": "sns:Publish"}
 REMEMBERED_SECONDS = 1.0
@@ -22,14 +34,18 @@ _remembered: dict[tuple, tuple[float, bool]] = {}
 
 
 def cannot_read(stream_arn: str) -> str:
-    return (f"Cannot access stream {stream_arn}. Please ensure the role can perform the GetRecords, "
-            "GetShardIterator, DescribeStream, and ListStreams Actions on your stream in IAM.")
+    return (
+        f"Cannot access stream {stream_arn}. Please ensure the role can perform the GetRecords, "
+        "GetShardIterator, DescribeStream, and ListStreams Actions on your stream in IAM."
+    )
 
 
 def may_read(function_config: dict, stream_arn: str) -> bool:
     service = stream_arn.split(":")[2]
-    return all(any(may(function_config, action, stream_arn) for action in alternatives)
-               for alternatives in READ_ACTIONS[service])
+    return all(
+        any(may(function_config, action, stream_arn) for action in alternatives)
+        for alternatives in READ_ACTIONS[service]
+    )
 
 
 def may_send(function_config: dict, destination_arn: str) -> bool:
@@ -39,8 +55,6 @@ def may_send(function_config: dict, destination_arn: str) -> bool:
 
 def may(function_config: dict, action: str, resource_arn: str) -> bool:
     """The role's right to one action; evaluated anew at most once a second."""
-    from ministack import app
-
     if not app.AUTH:
         return True
     key = (function_config.get("FunctionArn"), function_config.get("Role"), action, resource_arn)
@@ -56,16 +70,17 @@ def forget() -> None:
 
 
 def _evaluate(function_config: dict, action: str, resource_arn: str) -> bool:
-    from ministack.core import iam_evaluator as evaluator
-    from ministack.services import iam
-
     role_arn = function_config.get("Role", "")
     partition, account = role_arn.split(":")[1], role_arn.split(":")[4]
     role = role_arn.rsplit("/", 1)[-1]
     context = evaluator.EvalContext(
         principal_arn=f"arn:{partition}:sts::{account}:assumed-role/{role}/{function_config['FunctionName']}",
-        principal_type="AssumedRole", principal_account=account, action=action, resource_arn=resource_arn,
-        region=resource_arn.split(":")[3])
+        principal_type="AssumedRole",
+        principal_account=account,
+        action=action,
+        resource_arn=resource_arn,
+        region=resource_arn.split(":")[3],
+    )
     limits = evaluator._permissions_boundary(iam._roles, role, account)
     result = evaluator.evaluate(context, evaluator._gather_role_policies(role, account), *limits)
     found = evaluator._resource_policy(action.partition(":")[0], resource_arn)

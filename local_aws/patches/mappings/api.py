@@ -44,7 +44,7 @@ def update(mapping_id: str, request: dict):
             rules.check_queue({**mapping, **request})
     except rules.Refused as refused:
         return error_response_json(refused.code, refused.message, refused.status)
-    status, _headers, body = response = _update(mapping_id, request)
+    status, _headers, _body = response = _update(mapping_id, request)
     if status != 200:
         return response
     if not (mapping.get("FilterCriteria") or {}).get("Filters"):
@@ -75,9 +75,16 @@ def _find(request: dict) -> dict | None:
     name, qualifier, error = lambda_svc._resolve_existing_esm_function(request.get("FunctionName", ""))
     if error:
         return None
-    return next((mapping for mapping in lambda_svc._esms.values()
-                 if mapping["EventSourceArn"] == request.get("EventSourceArn")
-                 and mapping["FunctionName"] == name and mapping.get("Qualifier") == qualifier), None)
+    return next(
+        (
+            mapping
+            for mapping in lambda_svc._esms.values()
+            if mapping["EventSourceArn"] == request.get("EventSourceArn")
+            and mapping["FunctionName"] == name
+            and mapping.get("Qualifier") == qualifier
+        ),
+        None,
+    )
 
 
 def _refuse_second(request: dict) -> None:
@@ -87,7 +94,9 @@ def _refuse_second(request: dict) -> None:
             "ResourceConflictException",
             f'The event source arn (" {present["EventSourceArn"]} ") and function (" {present["FunctionName"]} ") '
             f"provided mapping already exists. Please update or delete the existing mapping with UUID "
-            f"{present['UUID']}", 409)
+            f"{present['UUID']}",
+            409,
+        )
 
 
 def _check_function_and_source(request: dict) -> None:

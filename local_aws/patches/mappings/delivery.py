@@ -65,7 +65,7 @@ class Delivery:
         return self._after_failure(part, outcome, settings)
 
     def _after_failure(self, part: Part, outcome: outcomes.Outcome, settings: dict) -> list[Part]:
-        left = replace(part, records=part.records[outcome.done:])
+        left = replace(part, records=part.records[outcome.done :])
         if self.lane.stopped():
             return [left]
         if outcome.throttled:
@@ -107,8 +107,9 @@ class Delivery:
         target = ((self.lane.settings.get("DestinationConfig") or {}).get("OnFailure") or {}).get("Destination")
         logger.warning("%s: %d records of %s discarded (%s)", self.lane.name, len(part.records), shard.arn, condition)
         if target:
-            body = failure.message(shard, part.records, condition, self.lane.settings["FunctionArn"],
-                                   part.invocations, part.function_error)
+            body = failure.message(
+                shard, part.records, condition, self.lane.settings["FunctionArn"], part.invocations, part.function_error
+            )
             try:
                 failure.send(target, body, config)
             except Exception as error:

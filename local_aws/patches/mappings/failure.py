@@ -10,6 +10,8 @@ import datetime
 import json
 import uuid
 
+from ministack.services import sns, sqs
+
 from . import access
 
 
@@ -20,17 +22,24 @@ class NotDelivered(Exception):
 def message(shard, records: list, condition: str, function_arn: str, invocations: int, function_error) -> dict:
     first, last = records[0], records[-1]
     body = {
-        "requestContext": {"requestId": str(uuid.uuid4()), "functionArn": function_arn, "condition": condition,
-                           "approximateInvokeCount": invocations},
+        "requestContext": {
+            "requestId": str(uuid.uuid4()),
+            "functionArn": function_arn,
+            "condition": condition,
+            "approximateInvokeCount": invocations,
+        },
         "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": function_error},
         "version": "1.0",
         "timestamp": _iso(datetime.datetime.now(datetime.UTC).timestamp(), "milliseconds"),
         shard.info_key: {
-            "shardId": shard.shard_id, "startSequenceNumber": first.sequence_number,
+            "shardId": shard.shard_id,
+            "startSequenceNumber": first.sequence_number,
             "endSequenceNumber": last.sequence_number,
             "approximateArrivalOfFirstRecord": _arrival(shard, first),
             "approximateArrivalOfLastRecord": _arrival(shard, last),
-            "batchSize": len(records), "streamArn": shard.arn},
+            "batchSize": len(records),
+            "streamArn": shard.arn,
+        },
     }
     if not invocations:
         del body["responseContext"]
@@ -47,8 +56,6 @@ def send(destination_arn: str, body: dict, function_config: dict) -> None:
 
 
 def _send_to_queue(arn: str, text: str) -> None:
-    from ministack.services import sqs
-
     _arn, _partition, _service, region, account, name = arn.split(":", 5)
     if sqs._queue_by_arn(arn) is None:
         raise NotDelivered(f"there is no queue {arn}")
@@ -57,8 +64,6 @@ def _send_to_queue(arn: str, text: str) -> None:
 
 
 def _send_to_topic(arn: str, text: str) -> None:
-    from ministack.services import sns
-
     if arn not in sns._topics:
         raise NotDelivered(f"there is no topic {arn}")
     sns._fanout(arn, str(uuid.uuid4()), text, "", "", {})

@@ -98,8 +98,13 @@ class Lane:
             return None
         result = lambda_svc._execute_function(function, {"Records": [record.event for record in records]})
         if result.get("error"):
-            logger.warning("%s: %s failed: %s\n%s", self.name, self.settings["FunctionName"], result.get("body"),
-                           result.get("log", ""))
+            logger.warning(
+                "%s: %s failed: %s\n%s",
+                self.name,
+                self.settings["FunctionName"],
+                result.get("body"),
+                result.get("log", ""),
+            )
         return result
 
     def _function(self) -> tuple:
@@ -131,9 +136,7 @@ class Lane:
             self.pause(DENIED_PAUSE_SECONDS)
             return
         records, end = self._gather(config.get("Role", ""))
-        if not records:
-            self.position = end
-        elif Delivery(self).run(records):
+        if not records or Delivery(self).run(records):
             self.position = end
 
     def _wait_for_news(self) -> bool:

@@ -59,7 +59,7 @@ class Shard:
     def read(self, after: int, limit: int) -> list[dict]:
         raw = self.raw()
         start = bisect.bisect_right(raw, after, key=self.place)
-        return raw[start:start + limit]
+        return raw[start : start + limit]
 
     def place(self, raw: dict) -> int:
         return place(self.sequence_number(raw))
@@ -139,13 +139,20 @@ class KinesisShard(Shard):
     def event(self, raw: dict, role: str) -> dict:
         data = raw["Data"]
         return {
-            "kinesis": {"kinesisSchemaVersion": "1.0", "partitionKey": raw["PartitionKey"],
-                        "sequenceNumber": raw["SequenceNumber"],
-                        "data": base64.b64encode(data).decode() if isinstance(data, bytes) else data,
-                        "approximateArrivalTimestamp": raw["ApproximateArrivalTimestamp"]},
-            "eventSource": "aws:kinesis", "eventVersion": "1.0",
-            "eventID": f"{self.shard_id}:{raw['SequenceNumber']}", "eventName": "aws:kinesis:record",
-            "invokeIdentityArn": role, "awsRegion": self.region, "eventSourceARN": self.arn,
+            "kinesis": {
+                "kinesisSchemaVersion": "1.0",
+                "partitionKey": raw["PartitionKey"],
+                "sequenceNumber": raw["SequenceNumber"],
+                "data": base64.b64encode(data).decode() if isinstance(data, bytes) else data,
+                "approximateArrivalTimestamp": raw["ApproximateArrivalTimestamp"],
+            },
+            "eventSource": "aws:kinesis",
+            "eventVersion": "1.0",
+            "eventID": f"{self.shard_id}:{raw['SequenceNumber']}",
+            "eventName": "aws:kinesis:record",
+            "invokeIdentityArn": role,
+            "awsRegion": self.region,
+            "eventSourceARN": self.arn,
         }
 
 
@@ -156,7 +163,8 @@ def shards(arn: str) -> list[Shard]:
     if service == "dynamodb":
         table = dynamodb._tables.get_scoped(account, region, name)
         known = (table and table.get("LatestStreamArn") == arn) or dynamodb._closed_streams.get_scoped(
-            account, region, arn)
+            account, region, arn
+        )
         return [TableShard(arn, "shardId-00000000000000000000-00000000")] if known else []
     stream = kinesis._streams.get_scoped(account, region, name)
     return [KinesisShard(arn, shard_id) for shard_id in stream["shards"]] if stream else []

@@ -42,8 +42,11 @@ def reset() -> None:
 def reconcile() -> None:
     """Start lanes that are missing, end those whose mapping is gone, wake all whose settings may have changed."""
     with _lock:
-        mappings = {mapping["UUID"]: mapping for _account, _region, mapping in lambda_svc._iter_all_esms()
-                    if service_of(mapping) in STREAM_SERVICES}
+        mappings = {
+            mapping["UUID"]: mapping
+            for _account, _region, mapping in lambda_svc._iter_all_esms()
+            if service_of(mapping) in STREAM_SERVICES
+        }
         for key in [key for key in _lanes if key[0] not in mappings]:
             for lane in _lanes.pop(key):
                 lane.end()
@@ -78,10 +81,9 @@ def _reconcile_mapping(mapping: dict) -> None:
         present = _lanes.get(key, [])
         if len(present) == count:
             continue
-        if present:  # another ParallelizationFactor divides the keys anew
-            start = min(lane.position for lane in present)
-        else:
-            start = _starting_place(mapping, shard, first_seen=not known)
+        # Another ParallelizationFactor divides the keys anew, from where the slowest lane was.
+        reached = [lane.position for lane in present]
+        start = min(reached) if reached else _starting_place(mapping, shard, first_seen=not known)
         for lane in present:
             lane.end()
         _lanes[key] = [lanes.Lane(mapping, shard, index, count, start, present) for index in range(count)]
