@@ -63,9 +63,12 @@ def started_pair(directory: Path):
         launcher(directory, "down")
 
 
-def run_playbook(pair: LocalPair, *arguments: str, timeout: int = 300) -> subprocess.CompletedProcess:
+def run_playbook(
+    pair: LocalPair, *arguments: str, environment: dict[str, str] | None = None, timeout: int = 300
+) -> subprocess.CompletedProcess:
     """``ansible-playbook`` on the pair; output is captured, the exit code is the caller's to judge."""
     command = ["ansible-playbook", "-i", "inventories/local", *arguments]
+    env = pair.environment | (environment or {})
     return subprocess.run(
-        command, cwd=REPOSITORY, env=pair.environment, capture_output=True, text=True, timeout=timeout, check=False
+        command, cwd=REPOSITORY, env=env, capture_output=True, text=True, timeout=timeout, check=False
     )

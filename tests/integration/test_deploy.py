@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""deploy.yml: from nothing to a bridge, twice without a change, and back to it after drift."""
+
+import re
+
+import pytest
+from tests.local_pair import run_playbook, started_pair
+
+SIDES = ("cn-north-1", "ap-southeast-1")
+
+
+def recap(output: str) -> dict[str, dict[str, int]]:
+    """The counts of the play recap, by host."""
+    lines = re.findall(r"^(\S+)\s+: (ok=.*)$", output, re.MULTILINE)
+    return {host: {name: int(count) for name, count in re.findall(r"(\w+)=(\d+)", counts)} for host, counts in lines}
+
+
+def deploy(pair, *arguments):
+    result = run_playbook(pair, "deploy.yml", *arguments)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def changed(output):
+    return {host: counts["changed"] for host, counts in recap(output).items()}
+
+
+def test_second_run_changes_nothing(deployed_pair):
+    """GIVEN both sides deployed WHEN deployed again THEN changed=0 on both, without a warning."""
+    output = deploy(deployed_pair)
+    assert changed(output) == dict.fromkeys(SIDES, 0)
+    assert "WARNING" not in output
+
+
+def test_check_mode_of_deployed_sides_sees_no_change(deployed_pair):
+    assert changed(deploy(deployed_pair, "--check", "--diff")) == dict.fromkeys(SIDES, 0)
+
+
+def test_check_mode_on_empty_accounts_says_what_it_would_create(empty_pair):
+    """GIVEN nothing deployed WHEN checked THEN it runs through, names changes, and creates nothing."""
+    output = deploy(empty_pair, "--check")
+    assert all(count > 10 for count in changed(output).values())
+    for side in ("cn", "sg"):
+        assert empty_pair.client(side, "dynamodb").list_tables()["TableNames"] == []
+        assert empty_pair.client(side, "lambda").list_functions()["Functions"] == []
+        assert empty_pair.client(side, "iam").list_users()["Users"] == []
+        assert empty_pair.client(side, "s3").list_buckets()["Buckets"] == []
+
+
+def test_drift_is_seen_and_mended(deployed_pair):
+    """GIVEN a queue deleted and a mapping changed by hand THEN --check --diff shows both, and the next run mends them."""
+    sqs, functions = deployed_pair.client("cn", "sqs"), deployed_pair.client("sg", "lambda")
+    sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName="ddbreplicatorcn")["QueueUrl"])
+    (mapping,) = functions.list_event_source_mappings(FunctionName="ddb_send_to_kinesis")["EventSourceMappings"]
+    functions.update_event_source_mapping(UUID=mapping["UUID"], BatchSize=7, MaximumRetryAttempts=1)
+
+    seen = deploy(deployed_pair, "--check", "--diff")
+    assert all(count >= 1 for count in changed(seen).values())
+    assert re.search(r"-\s+batch_size: 7", seen) and re.search(r"\+\s+batch_size: 500", seen)
+    assert functions.get_event_source_mapping(UUID=mapping["UUID"])["BatchSize"] == 7, "check mode changes nothing"
+
+    deploy(deployed_pair)
+    mended = functions.get_event_source_mapping(UUID=mapping["UUID"])
+    assert (mended["BatchSize"], mended["MaximumRetryAttempts"]) == (500, 300)
+    assert sqs.get_queue_url(QueueName="ddbreplicatorcn")["QueueUrl"]
+    assert changed(deploy(deployed_pair, "--check")) == dict.fromkeys(SIDES, 0)
+
+
+def test_what_was_deployed_bears_the_names_and_values_of_the_source_documents(deployed_pair):
+    for side, peer, region, peer_region in (
+        ("cn", "sg", "cn-north-1", "ap-southeast-1"),
+        ("sg", "cn", "ap-southeast-1", "cn-north-1"),
+    ):
+        client = {name: deployed_pair.client(side, name) for name in ("dynamodb", "kinesis", "sqs", "ssm", "lambda", "iam")}
+        table = client["dynamodb"].describe_table(TableName=f"user-{side}")["Table"]
+        assert table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
+        assert table["StreamSpecification"] == {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+        assert {"loader_stats", "replicator_stats"} <= set(client["dynamodb"].list_tables()["TableNames"])
+        stream = client["kinesis"].describe_stream_summary(StreamName=f"ddb_replication_stream_{side}")
+        assert stream["StreamDescriptionSummary"]["OpenShardCount"] == 1
+        path = f"/DDBReplication/Table{peer.upper()}/"
+        parameters = client["ssm"].get_parameters(Names=[path + "AccessKey", path + "SecretKey"])["Parameters"]
+        assert {p["Name"]: p["Type"] for p in parameters} == {path + "AccessKey": "String", path + "SecretKey": "SecureString"}
+        sender = client["lambda"].get_function_configuration(FunctionName="ddb_send_to_kinesis")
+        assert sender["Timeout"] == 60
+        environment = sender["Environment"]["Variables"]
+        assert environment["PARAMETER_STORE_PATH_PREFIX"] == path
+        assert environment["TARGET_REGION"] == peer_region
+        assert environment["TARGET_STREAM"] == f"ddb_replication_stream_{peer}"
+        assert environment["USE_PROXY"] == "FALSE" and "PROXY_SERVER" in environment
+        receiver = client["lambda"].get_function_configuration(FunctionName="replicator_kinesis")
+        assert receiver["Environment"]["Variables"]["TARGET_TABLE"] == f"user-{side}"
+        partition = "aws-cn" if region.startswith("cn-") else "aws"
+        for role in ("ddb_send_to_kinesis_role", "replicator_kinesis_role"):
+            attached = client["iam"].list_attached_role_policies(RoleName=role)["AttachedPolicies"]
+            assert {policy["PolicyArn"] for policy in attached} == {
+                f"arn:{partition}:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole",
+                f"arn:{partition}:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole",
+            }
+
+
+@pytest.mark.parametrize(
+    ("function", "wanted"),
+    [
+        ("ddb_send_to_kinesis", {"BatchSize": 500, "ParallelizationFactor": 10, "MaximumRetryAttempts": 300,
+                                 "MaximumRecordAgeInSeconds": 86400, "queue": "ddbstreamcn"}),
+        ("replicator_kinesis", {"BatchSize": 500, "ParallelizationFactor": 10, "MaximumRetryAttempts": 100,
+                                "queue": "ddbreplicatorcn"}),
+    ],
+)  # fmt: skip
+def test_mappings_bear_the_values_of_the_source_documents(deployed_pair, function, wanted):
+    listing = deployed_pair.client("cn", "lambda").list_event_source_mappings(FunctionName=function)
+    (mapping,) = listing["EventSourceMappings"]
+    queue = wanted.pop("queue")
+    assert mapping["DestinationConfig"]["OnFailure"]["Destination"].endswith(f":{queue}")
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert {name: mapping[name] for name in wanted} == wanted
+
+
+def test_secrets_appear_nowhere(tmp_path):
+    """GIVEN a first deploy with -vvv THEN no secret key is in its output, nor in a function's environment."""
+    with started_pair(tmp_path / "local") as pair:
+        result = run_playbook(pair, "deploy.yml", "-vvv", "--diff")
+        assert result.returncode == 0, result.stdout + result.stderr
+        for side, peer in (("cn", "SG"), ("sg", "CN")):
+            name = f"/DDBReplication/Table{peer}/SecretKey"
+            secret = pair.client(side, "ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
+            assert len(secret) > 20
+            assert secret not in result.stdout + result.stderr
+            for function in pair.client(side, "lambda").list_functions()["Functions"]:
+                assert secret not in str(function)
+            for file in (tmp_path / "local").rglob("*.log"):
+                assert secret not in file.read_text(errors="replace"), file
+
+
+def test_each_side_alone(tmp_path):
+    """GIVEN empty accounts WHEN each side is deployed alone, with the peer's key pair given THEN they form a bridge."""
+    with started_pair(tmp_path / "local") as pair:
+        pairs = {}
+        for side, peer in (("cn", "sg"), ("sg", "cn")):
+            iam = pair.client(peer, "iam")
+            user = f"dynabridge-peer-{side}"
+            iam.create_user(UserName=user)
+            pairs[side] = iam.create_access_key(UserName=user)["AccessKey"]
+        for side in ("cn", "sg"):
+            given = {
+                "DYNABRIDGE_PEER_ACCESS_KEY": pairs[side]["AccessKeyId"],
+                "DYNABRIDGE_PEER_SECRET_KEY": pairs[side]["SecretAccessKey"],
+            }
+            result = run_playbook(pair, "deploy.yml", "--limit", side, environment=given)
+            assert result.returncode == 0, result.stdout + result.stderr
+            assert pairs[side]["SecretAccessKey"] not in result.stdout
+        result = run_playbook(pair, "load_test.yml", "-e", "load_test_items=100", "-e", "load_test_processes=1")
+        assert result.returncode == 0, result.stdout + result.stderr
