@@ -71,7 +71,9 @@ def test_what_was_deployed_bears_the_names_and_values_of_the_source_documents(de
         ("cn", "sg", "cn-north-1", "ap-southeast-1"),
         ("sg", "cn", "ap-southeast-1", "cn-north-1"),
     ):
-        client = {name: deployed_pair.client(side, name) for name in ("dynamodb", "kinesis", "sqs", "ssm", "lambda", "iam")}
+        client = {
+            name: deployed_pair.client(side, name) for name in ("dynamodb", "kinesis", "sqs", "ssm", "lambda", "iam")
+        }
         table = client["dynamodb"].describe_table(TableName=f"user-{side}")["Table"]
         assert table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
         assert table["StreamSpecification"] == {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
@@ -80,7 +82,10 @@ def test_what_was_deployed_bears_the_names_and_values_of_the_source_documents(de
         assert stream["StreamDescriptionSummary"]["OpenShardCount"] == 1
         path = f"/DDBReplication/Table{peer.upper()}/"
         parameters = client["ssm"].get_parameters(Names=[path + "AccessKey", path + "SecretKey"])["Parameters"]
-        assert {p["Name"]: p["Type"] for p in parameters} == {path + "AccessKey": "String", path + "SecretKey": "SecureString"}
+        assert {p["Name"]: p["Type"] for p in parameters} == {
+            path + "AccessKey": "String",
+            path + "SecretKey": "SecureString",
+        }
         sender = client["lambda"].get_function_configuration(FunctionName="ddb_send_to_kinesis")
         assert sender["Timeout"] == 60
         environment = sender["Environment"]["Variables"]

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""teardown.yml: what deploy made goes, in order, and nothing else; data only when said twice."""
+
+import pytest
+from tests.integration.test_deploy import changed, deploy
+from tests.local_pair import run_playbook, started_pair
+
+
+@pytest.fixture
+def own_pair(tmp_path):
+    """A pair of this test's own, deployed, with a bystander of every kind."""
+    with started_pair(tmp_path / "local") as pair:
+        deploy(pair)
+        pair.client("cn", "sqs").create_queue(QueueName="bystander")
+        pair.client("cn", "iam").create_user(UserName="bystander")
+        pair.client("cn", "kinesis").create_stream(StreamName="bystander", ShardCount=1)
+        pair.client("cn", "ssm").put_parameter(Name="/DDBReplication/bystander", Value="x", Type="String")
+        pair.client("cn", "s3").create_bucket(
+            Bucket="bystander", CreateBucketConfiguration={"LocationConstraint": "cn-north-1"}
+        )
+        yield pair
+
+
+def left(pair, side):
+    """Everything of the kinds that deploy makes."""
+    client = {
+        name: pair.client(side, name) for name in ("dynamodb", "kinesis", "sqs", "ssm", "iam", "lambda", "s3", "logs")
+    }
+    return {
+        "tables": client["dynamodb"].list_tables()["TableNames"],
+        "streams": client["kinesis"].list_streams()["StreamNames"],
+        "queues": [url.rsplit("/", 1)[-1] for url in client["sqs"].list_queues().get("QueueUrls", [])],
+        "parameters": [p["Name"] for p in client["ssm"].describe_parameters()["Parameters"]],
+        "users": [user["UserName"] for user in client["iam"].list_users()["Users"]],
+        "roles": [role["RoleName"] for role in client["iam"].list_roles()["Roles"] if role["Path"] == "/"],
+        "functions": [function["FunctionName"] for function in client["lambda"].list_functions()["Functions"]],
+        "mappings": client["lambda"].list_event_source_mappings()["EventSourceMappings"],
+        "buckets": [bucket["Name"] for bucket in client["s3"].list_buckets()["Buckets"]],
+        "log groups": [group["logGroupName"] for group in client["logs"].describe_log_groups()["logGroups"]],
+    }
+
+
+def test_teardown_in_two_steps(own_pair):
+    """GIVEN a deployed bridge WHEN torn down THEN check mode changes nothing, the first run keeps data, the second takes it."""
+    own_pair.client("cn", "dynamodb").put_item(TableName="user-cn", Item={"PK": {"S": "kept"}})
+    before = left(own_pair, "cn")
+    seen = run_playbook(own_pair, "teardown.yml", "-e", "confirm=cn,sg", "--check")
+    assert seen.returncode == 0, seen.stdout + seen.stderr
+    assert all(count > 5 for count in changed(seen.stdout).values())
+    assert left(own_pair, "cn") == before
+
+    first = run_playbook(own_pair, "teardown.yml", "-e", "confirm=cn,sg")
+    assert first.returncode == 0, first.stdout + first.stderr
+    remains = left(own_pair, "cn")
+    assert sorted(remains["tables"]) == ["loader_stats", "replicator_stats", "user-cn"]
+    assert len(remains["buckets"]) == 2 and remains["functions"] == remains["mappings"] == []
+    again = run_playbook(own_pair, "teardown.yml", "-e", "confirm=cn,sg")
+    assert set(changed(again.stdout).values()) == {0}
+
+    last = run_playbook(own_pair, "teardown.yml", "-e", "confirm=cn,sg", "-e", "teardown_data=true")
+    assert last.returncode == 0, last.stdout + last.stderr
+    assert left(own_pair, "cn") == {
+        "tables": [], "streams": ["bystander"], "queues": ["bystander"], "parameters": ["/DDBReplication/bystander"],
+        "users": ["bystander"], "roles": [], "functions": [], "mappings": [], "buckets": ["bystander"], "log groups": [],
+    }  # fmt: skip
+    assert all(not kind for kind in left(own_pair, "sg").values())
+
+
+@pytest.mark.parametrize("confirmation", [[], ["-e", "confirm=xx"], ["-e", "confirm=cn"]])
+def test_nothing_goes_without_the_sides_name(deployed_pair, confirmation):
+    """GIVEN no confirmation, an unknown side, or one side of two THEN it stops with what to say, and nothing is gone."""
+    before = left(deployed_pair, "cn"), left(deployed_pair, "sg")
+    result = run_playbook(deployed_pair, "teardown.yml", *confirmation)
+    assert result.returncode != 0
+    assert "confirm=" in result.stdout
+    assert (left(deployed_pair, "cn"), left(deployed_pair, "sg")) == before
