@@ -64,6 +64,10 @@ options:
         units and suits tables to which nobody writes.
     type: bool
     default: true
+  wait:
+    description: Seconds for which tables that differ are compared again, as for tables that changes are still on the way to.
+    type: int
+    default: 0
   ignore_attributes:
     description: Top-level attributes that may differ.
     type: list
@@ -204,9 +208,11 @@ ARGUMENT_SPEC = {
     "show": {"type": "int", "default": 10},
     "max_differences": {"type": "int", "default": 100000},
     "consistent_read": {"type": "bool", "default": True},
+    "wait": {"type": "int", "default": 0},
     "ignore_attributes": {"type": "list", "elements": "str", "default": []},
 }
 
+AGAIN_AFTER = 2.0
 STATES = {
     "missing_left": "missing in {left}",
     "missing_right": "missing in {right}",
@@ -228,7 +234,13 @@ def connect(side: dict[str, Any], segments: int) -> Side:
 
 
 def check(params: dict[str, Any]) -> None:
-    limits = (("segments", 1, 256), ("buckets", 1, 2**22), ("show", 0, 1000), ("max_differences", 1, 10**8))
+    limits = (
+        ("segments", 1, 256),
+        ("buckets", 1, 2**22),
+        ("show", 0, 1000),
+        ("max_differences", 1, 10**8),
+        ("wait", 0, 86400),
+    )
     for name, low, high in limits:
         if not low <= params[name] <= high:
             raise SettingsError(f"{name} is {params[name]}: it must be from {low} to {high}")
@@ -302,6 +314,16 @@ def compare(left: Side, right: Side, params: dict[str, Any]) -> dict[str, Any]:
     return result | {"summary": summary(result)}
 
 
+def compare_until_equal(left: Side, right: Side, params: dict[str, Any]) -> dict[str, Any]:
+    """The first comparison that finds the tables equal, or the last one that begins in the time to wait."""
+    deadline = time.monotonic() + params["wait"]
+    while True:
+        result = compare(left, right, params)
+        if result["equal"] or time.monotonic() + AGAIN_AFTER > deadline:
+            return result
+        time.sleep(AGAIN_AFTER)
+
+
 def summary(result: dict[str, Any]) -> str:
     left, right = result["left"], result["right"]
     tables = " and ".join(f"{side['table']} ({side['item_count']:,} items)" for side in (left, right))
@@ -329,7 +351,7 @@ def main() -> None:
     names = f"{module.params['left']['table']} and {module.params['right']['table']}"
     try:
         left, right = (connect(module.params[name], module.params["segments"]) for name in ("left", "right"))
-        result = compare(left, right, module.params)
+        result = compare_until_equal(left, right, module.params)
     except DynabridgeError as error:
         module.fail_json(msg=str(error))
     except (ClientError, BotoCoreError) as error:

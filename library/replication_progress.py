@@ -70,6 +70,7 @@ seealso:
 EXAMPLES = r"""
 - name: Read the counter before the load
   replication_progress:
+    stats_table: replicator_stats
   register: before
 
 - name: Wait until the peer's 20,000 changes are here

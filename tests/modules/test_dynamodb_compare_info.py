@@ -148,6 +148,21 @@ def test_what_settles_between_the_passes_is_equal(compare):
     assert compare(left, right, segments=1)["equal"] is True
 
 
+@pytest.mark.parametrize(("wait", "equal"), [(0, False), (3, False), (10, True)])
+def test_tables_that_differ_are_compared_again_for_a_while(compare, monkeypatch, wait, equal):
+    # GIVEN a row that arrives after 5 s WHEN waited for it THEN equal; when not, or not long enough, it is missing
+    clock = [0.0]
+    left, right = FakeTable(rows(1)), FakeTable([])
+
+    def sleep(seconds):
+        clock[0] += seconds
+        right.items = rows(1) if clock[0] >= 5 else []
+
+    monkeypatch.setattr(dynamodb_compare_info, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=sleep))
+    assert compare(left, right, wait=wait)["equal"] is equal
+    assert clock[0] <= wait
+
+
 def test_ignored_attributes_may_differ(compare):
     left, right = FakeTable(rows(3, seen={"N": "1"})), FakeTable(rows(3, seen={"N": "2"}))
     assert compare(left, right, ignore_attributes=["seen"])["equal"] is True
@@ -206,6 +221,7 @@ def test_a_segment_that_fails_fails_the_comparison(compare):
         ({"buckets": 0}, "buckets is 0"),
         ({"show": -1}, "show is -1"),
         ({"max_differences": 0}, "max_differences is 0"),
+        ({"wait": -1}, "wait is -1"),
         ({"ignore_attributes": ["PK"]}, "a key cannot be ignored"),
     ],
 )
