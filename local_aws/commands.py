@@ -15,13 +15,13 @@ def up(directory: StateDirectory, ports: dict[str, int | None]) -> dict:
     """Start what does not run yet; both sides answer when this returns."""
     launch.check_emulator()
     _refuse_equal_ports(ports)
-    made = directory.make()
+    directory.make()
     with directory.locked():
         running = running_sides(directory)
         _refuse_other_ports(running, ports)
         missing = [side for name, side in SIDES.items() if name not in running]
         if missing:
-            _start_missing(directory, missing, ports, made)
+            _start_missing(directory, missing, ports)
         return {"changed": bool(missing), **_description(directory)}
 
 
@@ -88,15 +88,13 @@ def _refuse_other_ports(running: dict[str, Side], ports: dict[str, int | None]) 
             )
 
 
-def _start_missing(directory: StateDirectory, missing: list[Side], ports: dict, made: bool) -> None:
+def _start_missing(directory: StateDirectory, missing: list[Side], ports: dict) -> None:
     """Start the sides that are missing, all or none: what a failed start began is taken back."""
     before = directory.read_launcher()
     tokens = {side.name: secrets.token_hex(16) for side in missing}
     # What is left of a side that died (its workers) must not outlive the record of its token.
-    ownership.stop([before.get("tokens", {}).get(side.name, "") for side in missing])
-    directory.write_launcher(
-        {"made_directory": before.get("made_directory", made), "tokens": {**before.get("tokens", {}), **tokens}}
-    )
+    ownership.stop([before["tokens"].get(side.name, "") for side in missing])
+    directory.write_launcher({**before, "tokens": {**before["tokens"], **tokens}})
     try:
         sides, processes = _launch(directory, missing, ports, tokens)
         for side, process in zip(sides, processes, strict=True):
@@ -104,7 +102,7 @@ def _start_missing(directory: StateDirectory, missing: list[Side], ports: dict, 
         _record(directory, sides, [process.pid for process in processes])
     except BaseException:  # also Ctrl-C: nothing may stay behind
         ownership.stop(list(tokens.values()))
-        if not before:
+        if not before["tokens"]:
             directory.remove()
         raise
 

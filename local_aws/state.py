@@ -59,17 +59,27 @@ class StateDirectory:
     def write_aws_config(self, sides: list[Side]) -> None:
         _write_private(self.aws_config_file, "\n".join(_profile(side) for side in sides))
 
-    def make(self) -> bool:
-        """Make the directory tree, readable by its owner only; say whether the top was missing."""
+    def make(self) -> None:
+        """Make the directory tree, readable by its owner only."""
         try:
-            missing = not self.path.exists()
-            if missing:
-                self.path.mkdir(parents=True, mode=0o700)
+            if not self.launcher_file.is_file():
+                self._claim()
             for folder in self._folders():
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            return missing
         except OSError as error:
             raise _not_writable(self.path, error) from error
+
+    def _claim(self) -> None:
+        """Mark a new or empty directory as ours: `remove` must never meet somebody's own `tmp` or `log`."""
+        missing = not self.path.exists()
+        if missing:
+            self.path.mkdir(parents=True, mode=0o700)
+        elif any(self.path.iterdir()):
+            raise LauncherError(
+                f"{self.path} holds other files, and the local AWS wants a directory of its own: give a new or an "
+                f"empty one with --dir or the environment variable {DIRECTORY_VARIABLE}."
+            )
+        self.write_launcher({"made_directory": missing, "tokens": {}})
 
     def remove(self) -> None:
         """Remove what the launcher made; the top stays if somebody else made it or put files into it."""

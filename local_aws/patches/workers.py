@@ -6,26 +6,31 @@ kept and reused for the next invocation, also after a handler has raised (only a
 it); log lines belong to the invocation that wrote them, however many there are.
 
 The emulator waits 50 ms for log lines of a handler that writes none, because nothing tells it that there
-will be none; and it ends the worker process at every exception, which costs a cold start at each retry. Here
-the worker marks the end of an invocation's log, and reports an exception as an answer.
+will be none; and it ends the worker process at every exception, which costs a cold start at each retry, and
+names every exception Runtime.HandlerError. Here the worker marks the end of an invocation's log, and reports
+an exception as an answer, with the fields of AWS's error object ("Using Lambda with Python", exceptions).
 """
 
 import queue
+import threading
 import time
 
 from ministack.core import lambda_runtime
+from ministack.services import lambda_svc
 
 from ..sides import Side
 
 END_OF_LOG = "\x1eend of the invocation's log"
 LOG_SECONDS = 1.0
 
+_this_thread = threading.local()  # what the handler raised; an invocation is worked off by one thread
+
 _ANSWER = (
     '            _real_stdout.write(json.dumps({"status": "error", "error": str(e), '
     '"trace": traceback.format_exc()}) + "\\n")\n'
     "        _real_stdout.flush()\n\nrun()\n"
 )
-_ANSWER_AND_MARK = """            _ms_raised = {"error": str(e), "trace": traceback.format_exc()}
+_ANSWER_AND_MARK = """            _ms_raised = {"error": str(e), "trace": traceback.format_exc(), "type": type(e).__name__}
             _real_stdout.write(json.dumps({"status": "ok", "result": None, "raised": _ms_raised}) + "\\n")
         sys.stderr.write("\\n" + __END_OF_LOG__ + "\\n")
         sys.stderr.flush()
@@ -43,6 +48,7 @@ def install(_side: Side) -> None:
         _ANSWER, _ANSWER_AND_MARK.replace("__END_OF_LOG__", repr(END_OF_LOG))
     )
     _patch_worker(lambda_runtime.Worker)
+    _patch_errors(lambda_svc)
 
 
 def _patch_worker(worker_class) -> None:
@@ -51,8 +57,9 @@ def _patch_worker(worker_class) -> None:
     def invoke(self, *arguments, **keywords):
         response = emulator_invoke(self, *arguments, **keywords)
         raised = response.pop("raised", None)
+        _this_thread.raised = raised
         if raised:
-            response.update(raised, status="error")
+            response.update(error=raised["error"], trace=raised["trace"], status="error")
         return response
 
     def drain(self):
@@ -62,6 +69,26 @@ def _patch_worker(worker_class) -> None:
 
     worker_class.invoke = invoke
     worker_class._drain_stderr_bounded = drain
+
+
+def _patch_errors(lambda_service) -> None:
+    emulator_execute = lambda_service._execute_function_warm
+
+    def execute(function, event, request_id):
+        _this_thread.raised = None
+        result = emulator_execute(function, event, request_id)
+        raised = _this_thread.raised
+        if raised and result.get("error"):
+            trace = raised["trace"].splitlines()
+            result["body"] = {
+                "errorMessage": raised["error"],
+                "errorType": raised["type"],
+                "requestId": request_id,
+                "stackTrace": trace,
+            }
+        return result
+
+    lambda_service._execute_function_warm = execute
 
 
 def _log_until_mark(lines: queue.Queue) -> str:

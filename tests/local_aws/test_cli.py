@@ -181,6 +181,24 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path):
     assert "--dir" in sentence
 
 
+def test_a_directory_with_other_files_is_refused(tmp_path):
+    # GIVEN somebody's directory with a folder `tmp` of their own, WHEN it is given THEN it is refused
+    (tmp_path / "tmp").mkdir()
+    sentence = refusal("up", "--dir", tmp_path)
+    # and neither this nor `down` touches it
+    assert f"{tmp_path} holds other files" in sentence
+    assert succeed("down", "--dir", tmp_path)["changed"] is False
+    assert [entry.name for entry in tmp_path.iterdir()] == ["tmp"]
+
+
+def test_an_empty_directory_given_by_the_user_stays(tmp_path):
+    # GIVEN an empty directory that was there before, WHEN the sides are started there and stopped
+    succeed("up", "--dir", tmp_path)
+    succeed("down", "--dir", tmp_path)
+    # THEN it is empty again and still there
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(("found", "words"), [(None, "has no ministack"), ("1.5.32", "has ministack 1.5.32")])
 def test_a_missing_or_other_emulator_is_named(monkeypatch, found, words):
     # GIVEN an environment without the emulator, or with another version of it

@@ -62,7 +62,7 @@ def test_a_handlers_exception_keeps_the_environment(pair, unique):
     invoke(pair, unique)
     # WHEN it fails THEN the failure is reported with its trace, and the count goes on
     answer, error, log = invoke(pair, unique, "fail")
-    assert (answer["errorMessage"], error) == ("as asked", "Unhandled")
+    assert (answer["errorMessage"], answer["errorType"], error) == ("as asked", "ValueError", "Unhandled")
     assert "ValueError: as asked" in log
     assert invoke(pair, unique)[0] == 3
 

@@ -9,9 +9,13 @@ from . import interfaces
 from .queries import Refused, check_filters, element, found, given, passes, truth
 
 FIELDS = (
-    ("publicIp", "PublicIp"), ("allocationId", "AllocationId"), ("domain", "Domain"),
-    ("associationId", "AssociationId"), ("instanceId", "InstanceId"),
-    ("networkInterfaceId", "NetworkInterfaceId"), ("privateIpAddress", "PrivateIpAddress"),
+    ("publicIp", "PublicIp"),
+    ("allocationId", "AllocationId"),
+    ("domain", "Domain"),
+    ("associationId", "AssociationId"),
+    ("instanceId", "InstanceId"),
+    ("networkInterfaceId", "NetworkInterfaceId"),
+    ("privateIpAddress", "PrivateIpAddress"),
 )
 _domain = "amazonaws.com"
 
@@ -40,10 +44,12 @@ def describe_addresses(params):
         _by_public_ip(public)
     check_filters(params, _values({}))
     items = "".join(
-        _item(address) for address in ec2._addresses.values()
+        _item(address)
+        for address in ec2._addresses.values()
         if (not allocations or address["AllocationId"] in allocations)
         and (not publics or address["PublicIp"] in publics)
-        and passes(params, address["AllocationId"], _values(address)))
+        and passes(params, address["AllocationId"], _values(address))
+    )
     return ec2._xml(200, "DescribeAddressesResponse", f"<addressesSet>{items}</addressesSet>")
 
 
@@ -72,26 +78,35 @@ def _item(address: dict) -> str:
 def associate_address(params):
     address = _wanted(params)
     interface = _target(params)
-    if address["AssociationId"] and address["NetworkInterfaceId"] != interface["NetworkInterfaceId"] \
-            and not truth(params, "AllowReassociation", True):
+    if (
+        address["AssociationId"]
+        and address["NetworkInterfaceId"] != interface["NetworkInterfaceId"]
+        and not truth(params, "AllowReassociation", True)
+    ):
         raise already_associated(address)
     if not (address["AssociationId"] and address["NetworkInterfaceId"] == interface["NetworkInterfaceId"]):
         bind(address, interface)
-    return ec2._xml(200, "AssociateAddressResponse",
-                    f"<return>true</return><associationId>{address['AssociationId']}</associationId>")
+    return ec2._xml(
+        200,
+        "AssociateAddressResponse",
+        f"<return>true</return><associationId>{address['AssociationId']}</associationId>",
+    )
 
 
 def already_associated(address: dict) -> Refused:
-    return Refused("Resource.AlreadyAssociated",
-                   f"resource {address['AllocationId']} is already associated with associate-id "
-                   f"{address['AssociationId']}")
+    return Refused(
+        "Resource.AlreadyAssociated",
+        f"resource {address['AllocationId']} is already associated with associate-id "
+        f"{address['AssociationId']}",
+    )
 
 
 def _target(params) -> dict:
     instance_id, interface_id = given(params, "InstanceId"), given(params, "NetworkInterfaceId")
     if interface_id:
-        return found(ec2._network_interfaces, interface_id, "InvalidNetworkInterfaceID.NotFound",
-                     "network interface")
+        return found(
+            ec2._network_interfaces, interface_id, "InvalidNetworkInterfaceID.NotFound", "network interface"
+        )
     found(ec2._instances, instance_id, "InvalidInstanceID.NotFound", "instance ID")
     attached = interfaces.of_instance(instance_id)
     if not attached:
@@ -105,12 +120,14 @@ def bind(address: dict, interface: dict) -> None:
         if other["NetworkInterfaceId"] == interface["NetworkInterfaceId"]:
             unbind(other)
     instance_id = (interface.get("Attachment") or {}).get("InstanceId")
-    address.update({
-        "AssociationId": f"eipassoc-{secrets.token_hex(9)[:17]}",
-        "InstanceId": instance_id,
-        "NetworkInterfaceId": interface["NetworkInterfaceId"],
-        "PrivateIpAddress": interface["PrivateIpAddress"],
-    })
+    address.update(
+        {
+            "AssociationId": f"eipassoc-{secrets.token_hex(9)[:17]}",
+            "InstanceId": instance_id,
+            "NetworkInterfaceId": interface["NetworkInterfaceId"],
+            "PrivateIpAddress": interface["PrivateIpAddress"],
+        }
+    )
     show_on(interface, address["PublicIp"], ec2.get_account_id(), address)
 
 
@@ -118,7 +135,9 @@ def show_on(interface: dict, public_ip: str | None, owner="amazon", address: dic
     """The public address as the interface, and the instance that it is the primary one of, show it."""
     name = public_dns_name(public_ip) if public_ip else ""
     interface["Association"] = public_ip and {
-        "PublicIp": public_ip, "IpOwnerId": owner, "PublicDnsName": name,
+        "PublicIp": public_ip,
+        "IpOwnerId": owner,
+        "PublicDnsName": name,
         "AllocationId": address and address["AllocationId"],
         "AssociationId": address and address["AssociationId"],
     }
@@ -132,8 +151,9 @@ def unbind(address: dict) -> None:
     interface = ec2._network_interfaces.get(address["NetworkInterfaceId"])
     if interface:
         show_on(interface, None)
-    address.update({"AssociationId": None, "InstanceId": None, "NetworkInterfaceId": None,
-                    "PrivateIpAddress": None})
+    address.update(
+        {"AssociationId": None, "InstanceId": None, "NetworkInterfaceId": None, "PrivateIpAddress": None}
+    )
 
 
 def disassociate_address(params):
@@ -146,16 +166,17 @@ def disassociate_address(params):
             unbind(address)
             break
     else:
-        raise Refused("InvalidAssociationID.NotFound",
-                      f"The association ID '{association}' does not exist")
+        raise Refused("InvalidAssociationID.NotFound", f"The association ID '{association}' does not exist")
     return ec2._xml(200, "DisassociateAddressResponse", "<return>true</return>")
 
 
 def release_address(params):
     address = _wanted(params)
     if address["AssociationId"]:
-        raise Refused("InvalidIPAddress.InUse",
-                      f"Address {address['PublicIp']} is in use by {address['NetworkInterfaceId']}")
+        raise Refused(
+            "InvalidIPAddress.InUse",
+            f"Address {address['PublicIp']} is in use by {address['NetworkInterfaceId']}",
+        )
     del ec2._addresses[address["AllocationId"]]
     ec2._tags.pop(address["AllocationId"], None)
     return ec2._xml(200, "ReleaseAddressResponse", "<return>true</return>")

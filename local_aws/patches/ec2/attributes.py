@@ -7,11 +7,16 @@ from . import interfaces
 from .queries import Refused, element, found, given
 
 METADATA_OPTIONS = {
-    "HttpTokens": "optional", "HttpPutResponseHopLimit": "1", "HttpEndpoint": "enabled",
-    "HttpProtocolIpv6": "disabled", "InstanceMetadataTags": "disabled",
+    "HttpTokens": "optional",
+    "HttpPutResponseHopLimit": "1",
+    "HttpEndpoint": "enabled",
+    "HttpProtocolIpv6": "disabled",
+    "InstanceMetadataTags": "disabled",
 }
 ATTRIBUTES = {
-    "DisableApiTermination": "false", "EbsOptimized": "false", "InstanceInitiatedShutdownBehavior": "stop",
+    "DisableApiTermination": "false",
+    "EbsOptimized": "false",
+    "InstanceInitiatedShutdownBehavior": "stop",
 }
 
 original_describe = ec2._describe_instance_attribute
@@ -28,8 +33,10 @@ def actions(_side) -> dict:
 def as_launched(params: dict) -> dict:
     """What RunInstances says of them, or the defaults."""
     return {
-        "MetadataOptions": {name: given(params, f"MetadataOptions.{name}") or default
-                            for name, default in METADATA_OPTIONS.items()},
+        "MetadataOptions": {
+            name: given(params, f"MetadataOptions.{name}") or default
+            for name, default in METADATA_OPTIONS.items()
+        },
         "Attributes": {name: given(params, name) or default for name, default in ATTRIBUTES.items()},
     }
 
@@ -42,8 +49,10 @@ def xml(instance: dict) -> str:
     """What DescribeInstances shows of them."""
     options = instance.get("MetadataOptions", METADATA_OPTIONS)
     shown = "".join(element(_wire(name), option) for name, option in options.items())
-    return (f"<metadataOptions><state>applied</state>{shown}</metadataOptions>"
-            f"{element('ebsOptimized', value(instance, 'EbsOptimized'))}")
+    return (
+        f"<metadataOptions><state>applied</state>{shown}</metadataOptions>"
+        f"{element('ebsOptimized', value(instance, 'EbsOptimized'))}"
+    )
 
 
 def describe_instance_attribute(params):
@@ -58,9 +67,12 @@ def describe_instance_attribute(params):
         shown = instance["SourceDestCheck"]
     else:
         return original_describe(params)
-    return ec2._xml(200, "DescribeInstanceAttributeResponse",
-                    f"{element('instanceId', instance['InstanceId'])}"
-                    f"<{attribute}>{element('value', shown)}</{attribute}>")
+    return ec2._xml(
+        200,
+        "DescribeInstanceAttributeResponse",
+        f"{element('instanceId', instance['InstanceId'])}"
+        f"<{attribute}>{element('value', shown)}</{attribute}>",
+    )
 
 
 def modify_instance_attribute(params):
@@ -81,8 +93,10 @@ def modify_instance_attribute(params):
 
 def _set_attribute(instance: dict, name: str, wanted: str) -> None:
     if name in ("InstanceType", "UserData") and instance["State"]["Name"] != "stopped":
-        raise Refused("IncorrectInstanceState",
-                      f"The instance '{instance['InstanceId']}' is not in the 'stopped' state.")
+        raise Refused(
+            "IncorrectInstanceState",
+            f"The instance '{instance['InstanceId']}' is not in the 'stopped' state.",
+        )
     if name in ATTRIBUTES:
         instance.setdefault("Attributes", dict(ATTRIBUTES))[name] = wanted
     elif name == "SourceDestCheck":
@@ -106,9 +120,12 @@ def modify_instance_metadata_options(params):
     options.update({name: given(params, name) for name in METADATA_OPTIONS if given(params, name)})
     instance["MetadataOptions"] = options
     inner = "".join(element(_wire(name), option) for name, option in options.items())
-    return ec2._xml(200, "ModifyInstanceMetadataOptionsResponse",
-                    f"{element('instanceId', instance['InstanceId'])}"
-                    f"<instanceMetadataOptions><state>applied</state>{inner}</instanceMetadataOptions>")
+    return ec2._xml(
+        200,
+        "ModifyInstanceMetadataOptionsResponse",
+        f"{element('instanceId', instance['InstanceId'])}"
+        f"<instanceMetadataOptions><state>applied</state>{inner}</instanceMetadataOptions>",
+    )
 
 
 def _instance(params: dict) -> dict:

@@ -49,16 +49,18 @@ def _interface_specifications(params: dict) -> list[dict]:
     while any(name.startswith(f"NetworkInterface.{number}.") for name in params):
         prefix = f"NetworkInterface.{number}."
         existing = given(params, f"{prefix}NetworkInterfaceId")
-        specifications.append({
-            "index": int(given(params, f"{prefix}DeviceIndex") or 0),
-            "id": existing,
-            "subnet": given(params, f"{prefix}SubnetId"),
-            "groups": ec2._parse_member_list(params, f"{prefix}SecurityGroupId"),
-            "private_ip": given(params, f"{prefix}PrivateIpAddress"),
-            "description": given(params, f"{prefix}Description"),
-            "public": given(params, f"{prefix}AssociatePublicIpAddress"),
-            "deleted": truth(params, f"{prefix}DeleteOnTermination", existing is None),
-        })
+        specifications.append(
+            {
+                "index": int(given(params, f"{prefix}DeviceIndex") or 0),
+                "id": existing,
+                "subnet": given(params, f"{prefix}SubnetId"),
+                "groups": ec2._parse_member_list(params, f"{prefix}SecurityGroupId"),
+                "private_ip": given(params, f"{prefix}PrivateIpAddress"),
+                "description": given(params, f"{prefix}Description"),
+                "public": given(params, f"{prefix}AssociatePublicIpAddress"),
+                "deleted": truth(params, f"{prefix}DeleteOnTermination", existing is None),
+            }
+        )
         number += 1
     return sorted(specifications, key=lambda one: one["index"]) or [{"index": 0, "deleted": True}]
 
@@ -66,8 +68,9 @@ def _interface_specifications(params: dict) -> list[dict]:
 def _top_level(params: dict, primary: dict) -> dict:
     """The primary interface's subnet, groups and address, where the emulator looks for them."""
     if primary.get("id"):
-        interface = found(ec2._network_interfaces, primary["id"], "InvalidNetworkInterfaceID.NotFound",
-                          "network interface")
+        interface = found(
+            ec2._network_interfaces, primary["id"], "InvalidNetworkInterfaceID.NotFound", "network interface"
+        )
         subnet_id, groups = interface["SubnetId"], [group["GroupId"] for group in interface["Groups"]]
     else:
         subnet_id = primary.get("subnet") or given(params, "SubnetId") or ec2._DEFAULT_SUBNET_ID
@@ -83,8 +86,11 @@ def _top_level(params: dict, primary: dict) -> dict:
 
 def _default_groups(subnet_id: str) -> list[str]:
     vpc = ec2._subnets.get(subnet_id, {}).get("VpcId")
-    return [group["GroupId"] for group in ec2._security_groups.values()
-            if group["VpcId"] == vpc and group["GroupName"] == "default"]
+    return [
+        group["GroupId"]
+        for group in ec2._security_groups.values()
+        if group["VpcId"] == vpc and group["GroupName"] == "default"
+    ]
 
 
 def launch(*args, **named):
@@ -101,17 +107,21 @@ def _complete(instance: dict, params: dict, specifications: list[dict]) -> None:
     groups = [group["GroupId"] for group in instance["SecurityGroups"]]
     for one in specifications:
         interface = ec2._network_interfaces.get(one.get("id")) or interfaces.create(
-            one.get("subnet") or instance["SubnetId"], one.get("groups") or groups,
+            one.get("subnet") or instance["SubnetId"],
+            one.get("groups") or groups,
             one.get("private_ip") or (given(params, "PrivateIpAddress") if one["index"] == 0 else None),
-            one.get("description") or "")
+            one.get("description") or "",
+        )
         interfaces.attach(interface, instance["InstanceId"], one["index"], one["deleted"])
     primary = interfaces.of_instance(instance["InstanceId"])[0]
     private_ip = primary["PrivateIpAddress"]
-    instance.update({
-        "PrivateIpAddress": private_ip,
-        "PrivateDnsName": f"ip-{private_ip.replace('.', '-')}.{ec2.get_region()}.compute.internal",
-        **attributes.as_launched(params),
-    })
+    instance.update(
+        {
+            "PrivateIpAddress": private_ip,
+            "PrivateDnsName": f"ip-{private_ip.replace('.', '-')}.{ec2.get_region()}.compute.internal",
+            **attributes.as_launched(params),
+        }
+    )
     instance["Placement"]["AvailabilityZone"] = primary["AvailabilityZone"]
     asked, subnet = specifications[0].get("public"), ec2._subnets[primary["SubnetId"]]
     public = subnet["MapPublicIpOnLaunch"] if asked is None else asked.lower() == "true"
@@ -122,8 +132,10 @@ def xml(instance: dict) -> str:
     text = EMPTY_NAMES.sub("", original_xml(instance))
     attached = "".join(map(interfaces.fields, interfaces.of_instance(instance["InstanceId"])))
     end = text.rindex("</item>")
-    return (f"{text[:end]}<networkInterfaceSet>{attached}</networkInterfaceSet>{attributes.xml(instance)}"
-            f"{text[end:]}")
+    return (
+        f"{text[:end]}<networkInterfaceSet>{attached}</networkInterfaceSet>{attributes.xml(instance)}"
+        f"{text[end:]}"
+    )
 
 
 def describe_instances(params):
@@ -168,9 +180,11 @@ def terminate_instances(params):
     identifiers = ec2._parse_member_list(params, "InstanceId")
     for identifier in identifiers:
         if attributes.value(ec2._instances.get(identifier, {}), "DisableApiTermination") == "true":
-            raise Refused("OperationNotPermitted",
-                          f"The instance '{identifier}' may not be terminated. Modify its "
-                          "'disableApiTermination' instance attribute and try again.")
+            raise Refused(
+                "OperationNotPermitted",
+                f"The instance '{identifier}' may not be terminated. Modify its "
+                "'disableApiTermination' instance attribute and try again.",
+            )
     response = original_terminate(params)
     if response[0] == 200:
         for identifier in identifiers:

@@ -25,8 +25,11 @@ def actions(_side) -> dict:
 
 def create_network_interface(params):
     interface = create(
-        given(params, "SubnetId"), ec2._parse_member_list(params, "SecurityGroupId"),
-        private_ip=given(params, "PrivateIpAddress"), description=given(params, "Description") or "")
+        given(params, "SubnetId"),
+        ec2._parse_member_list(params, "SecurityGroupId"),
+        private_ip=given(params, "PrivateIpAddress"),
+        description=given(params, "Description") or "",
+    )
     ec2._parse_tag_specs(params, "network-interface", interface["NetworkInterfaceId"])
     return ec2._xml(200, "CreateNetworkInterfaceResponse", fields(interface, tag="networkInterface"))
 
@@ -56,8 +59,10 @@ def create(subnet_id, group_ids, private_ip=None, description="", kind="interfac
 
 def groups_named(identifiers: list[str]) -> list[dict]:
     """The security groups as interfaces and instances show them."""
-    groups = [found(ec2._security_groups, identifier, "InvalidGroup.NotFound", "security group")
-              for identifier in identifiers]
+    groups = [
+        found(ec2._security_groups, identifier, "InvalidGroup.NotFound", "security group")
+        for identifier in identifiers
+    ]
     return [{"GroupId": group["GroupId"], "GroupName": group["GroupName"]} for group in groups]
 
 
@@ -75,31 +80,48 @@ def attach(interface: dict, instance_id: str | None, device_index: int, delete_o
 
 def of_instance(instance_id: str) -> list[dict]:
     """The instance's interfaces, the primary one first."""
-    attached = [one for one in ec2._network_interfaces.values()
-                if (one.get("Attachment") or {}).get("InstanceId") == instance_id]
+    attached = [
+        one
+        for one in ec2._network_interfaces.values()
+        if (one.get("Attachment") or {}).get("InstanceId") == instance_id
+    ]
     return sorted(attached, key=lambda one: one["Attachment"]["DeviceIndex"])
 
 
 def delete_network_interface(params):
-    interface = found(ec2._network_interfaces, given(params, "NetworkInterfaceId"),
-                      "InvalidNetworkInterfaceID.NotFound", "network interface")
+    interface = found(
+        ec2._network_interfaces,
+        given(params, "NetworkInterfaceId"),
+        "InvalidNetworkInterfaceID.NotFound",
+        "network interface",
+    )
     if interface["Status"] == "in-use":
-        raise Refused("InvalidParameterValue",
-                      f"Network interface '{interface['NetworkInterfaceId']}' is currently in use.")
+        raise Refused(
+            "InvalidParameterValue",
+            f"Network interface '{interface['NetworkInterfaceId']}' is currently in use.",
+        )
     del ec2._network_interfaces[interface["NetworkInterfaceId"]]
     return ec2._xml(200, "DeleteNetworkInterfaceResponse", "<return>true</return>")
 
 
 def describe_network_interfaces(params):
-    identifiers = named(params, "NetworkInterfaceId", ec2._network_interfaces,
-                        "InvalidNetworkInterfaceID.NotFound", "network interface")
+    identifiers = named(
+        params,
+        "NetworkInterfaceId",
+        ec2._network_interfaces,
+        "InvalidNetworkInterfaceID.NotFound",
+        "network interface",
+    )
     check_filters(params, _values({"Groups": []}))
     items = "".join(
-        fields(interface) for interface in ec2._network_interfaces.values()
+        fields(interface)
+        for interface in ec2._network_interfaces.values()
         if (not identifiers or interface["NetworkInterfaceId"] in identifiers)
-        and passes(params, interface["NetworkInterfaceId"], _values(interface)))
-    return ec2._xml(200, "DescribeNetworkInterfacesResponse",
-                    f"<networkInterfaceSet>{items}</networkInterfaceSet>")
+        and passes(params, interface["NetworkInterfaceId"], _values(interface))
+    )
+    return ec2._xml(
+        200, "DescribeNetworkInterfacesResponse", f"<networkInterfaceSet>{items}</networkInterfaceSet>"
+    )
 
 
 def _values(interface: dict) -> dict:
@@ -141,20 +163,29 @@ def association_xml(interface: dict) -> str:
     association = interface.get("Association")
     if not association:
         return ""
-    parts = (("publicIp", "PublicIp"), ("ipOwnerId", "IpOwnerId"), ("allocationId", "AllocationId"),
-             ("associationId", "AssociationId"), ("publicDnsName", "PublicDnsName"))
+    parts = (
+        ("publicIp", "PublicIp"),
+        ("ipOwnerId", "IpOwnerId"),
+        ("allocationId", "AllocationId"),
+        ("associationId", "AssociationId"),
+        ("publicDnsName", "PublicDnsName"),
+    )
     inner = "".join(element(name, association.get(key)) for name, key in parts)
     return f"<association>{inner}</association>"
 
 
 def _address_in(subnet: dict, wanted: str | None) -> str:
     network = ipaddress.ip_network(subnet["CidrBlock"])
-    taken = {one["PrivateIpAddress"] for one in ec2._network_interfaces.values()
-             if one["SubnetId"] == subnet["SubnetId"]}
+    taken = {
+        one["PrivateIpAddress"]
+        for one in ec2._network_interfaces.values()
+        if one["SubnetId"] == subnet["SubnetId"]
+    }
     if wanted is not None:
         if ipaddress.ip_address(wanted) not in network:
-            raise Refused("InvalidParameterValue",
-                          f"Address {wanted} does not fall within the subnet's address range")
+            raise Refused(
+                "InvalidParameterValue", f"Address {wanted} does not fall within the subnet's address range"
+            )
         if wanted in taken:
             raise Refused("InvalidIPAddress.InUse", f"Address {wanted} is in use.")
         return wanted
@@ -162,8 +193,10 @@ def _address_in(subnet: dict, wanted: str | None) -> str:
         address = str(network[offset])
         if address not in taken:
             return address
-    raise Refused("InsufficientFreeAddressesInSubnet",
-                  f"There are not enough free addresses in subnet '{subnet['SubnetId']}'")
+    raise Refused(
+        "InsufficientFreeAddressesInSubnet",
+        f"There are not enough free addresses in subnet '{subnet['SubnetId']}'",
+    )
 
 
 def _token() -> str:

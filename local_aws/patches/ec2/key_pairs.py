@@ -37,9 +37,12 @@ def import_key_pair(params):
         raise Refused("InvalidKeyPair.Duplicate", f"The keypair '{name}' already exists.")
     kind, fingerprint, public_key = _read(given(params, "PublicKeyMaterial") or "")
     pair = {
-        "KeyName": name, "KeyFingerprint": fingerprint,
+        "KeyName": name,
+        "KeyFingerprint": fingerprint,
         "KeyPairId": f"key-{ec2.new_uuid().replace('-', '')[:17]}",
-        "KeyType": kind, "PublicKey": public_key, "CreateTime": ec2._now_ts(),
+        "KeyType": kind,
+        "PublicKey": public_key,
+        "CreateTime": ec2._now_ts(),
     }
     ec2._key_pairs[name] = pair
     ec2._parse_tag_specs(params, "key-pair", pair["KeyPairId"])
@@ -64,7 +67,8 @@ def describe_key_pairs(params):
         for pair in ec2._key_pairs.values()
         if (not names or pair["KeyName"] in names)
         and (not identifiers or pair["KeyPairId"] in identifiers)
-        and passes(params, pair["KeyPairId"], _values(pair)))
+        and passes(params, pair["KeyPairId"], _values(pair))
+    )
     return ec2._xml(200, "DescribeKeyPairsResponse", f"<keySet>{items}</keySet>")
 
 
@@ -84,13 +88,21 @@ def check(name: str | None) -> None:
 
 
 def _values(pair: dict) -> dict:
-    return {"key-name": pair.get("KeyName"), "key-pair-id": pair.get("KeyPairId"),
-            "fingerprint": pair.get("KeyFingerprint")}
+    return {
+        "key-name": pair.get("KeyName"),
+        "key-pair-id": pair.get("KeyPairId"),
+        "fingerprint": pair.get("KeyFingerprint"),
+    }
 
 
 def _fields(pair: dict) -> str:
-    parts = (("keyName", "KeyName"), ("keyFingerprint", "KeyFingerprint"), ("keyPairId", "KeyPairId"),
-             ("keyType", "KeyType"), ("createTime", "CreateTime"))
+    parts = (
+        ("keyName", "KeyName"),
+        ("keyFingerprint", "KeyFingerprint"),
+        ("keyPairId", "KeyPairId"),
+        ("keyType", "KeyType"),
+        ("createTime", "CreateTime"),
+    )
     return "".join(element(name, pair.get(key)) for name, key in parts) + ec2._tag_set_xml(pair["KeyPairId"])
 
 
@@ -122,7 +134,7 @@ def _strings(blob: bytes) -> list[bytes]:
     strings, position = [], 0
     while position < len(blob):
         (length,) = struct.unpack_from(">I", blob, position)
-        strings.append(blob[position + 4:position + 4 + length])
+        strings.append(blob[position + 4 : position + 4 + length])
         position += 4 + length
     return strings
 

@@ -37,18 +37,27 @@ def create_nat_gateway(params):
         return status, headers, body
     gateway = ec2._nat_gateways[re.search(rb"<natGatewayId>([^<]+)<", body)[1].decode()]
     interface = interfaces.create(
-        subnet_id, [], private_ip=given(params, "PrivateIpAddress"), kind="nat_gateway",
-        description=f"Interface for NAT Gateway {gateway['NatGatewayId']}")
+        subnet_id,
+        [],
+        private_ip=given(params, "PrivateIpAddress"),
+        kind="nat_gateway",
+        description=f"Interface for NAT Gateway {gateway['NatGatewayId']}",
+    )
     interfaces.attach(interface, None, 0, delete_on_termination=True)
     if address:
         addresses.bind(address, interface)
-    gateway.update({"ClientToken": token, "Address": {
-        "AllocationId": address and address["AllocationId"],
-        "AssociationId": address and address["AssociationId"],
-        "PublicIp": address and address["PublicIp"],
-        "PrivateIp": interface["PrivateIpAddress"],
-        "NetworkInterfaceId": interface["NetworkInterfaceId"],
-    }})
+    gateway.update(
+        {
+            "ClientToken": token,
+            "Address": {
+                "AllocationId": address and address["AllocationId"],
+                "AssociationId": address and address["AssociationId"],
+                "PublicIp": address and address["PublicIp"],
+                "PrivateIp": interface["PrivateIpAddress"],
+                "NetworkInterfaceId": interface["NetworkInterfaceId"],
+            },
+        }
+    )
     return status, headers, _with_addresses(body)
 
 
@@ -91,11 +100,18 @@ def _address_set(gateway: dict) -> str:
     address = gateway.get("Address")
     if not address:
         return "<natGatewayAddressSet/>"
-    parts = (("allocationId", "AllocationId"), ("networkInterfaceId", "NetworkInterfaceId"),
-             ("privateIp", "PrivateIp"), ("publicIp", "PublicIp"), ("associationId", "AssociationId"))
+    parts = (
+        ("allocationId", "AllocationId"),
+        ("networkInterfaceId", "NetworkInterfaceId"),
+        ("privateIp", "PrivateIp"),
+        ("publicIp", "PublicIp"),
+        ("associationId", "AssociationId"),
+    )
     inner = "".join(element(name, address[key]) for name, key in parts)
-    return (f"<natGatewayAddressSet><item>{inner}<isPrimary>true</isPrimary><status>succeeded</status></item>"
-            "</natGatewayAddressSet>")
+    return (
+        f"<natGatewayAddressSet><item>{inner}<isPrimary>true</isPrimary><status>succeeded</status></item>"
+        "</natGatewayAddressSet>"
+    )
 
 
 def delete_nat_gateway(params):

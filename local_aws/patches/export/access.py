@@ -49,9 +49,9 @@ def _job_arns(body, region, account_id) -> list[str]:
 
 def bucket_refusal(partition: str, region: str, bucket: str, keys: list[str], algorithm: str) -> str | None:
     """Why the caller of the current request may not write these objects; None if they may."""
-    signed = iam_evaluator._signed_request.get()
-    if not app.AUTH or signed is None:
-        return None  # root's keys are never checked
+    access_key = iam_evaluator._verified_key.get()
+    if not app.AUTH or not access_key:
+        return None  # root, whose keys are never checked
     # DynamoDB itself reaches S3 by TLS, so a bucket policy that demands it is satisfied.
     origin = iam_evaluator._request_origin.set((iam_evaluator._request_origin.get()[0], True))
     try:
@@ -59,8 +59,13 @@ def bucket_refusal(partition: str, region: str, bucket: str, keys: list[str], al
             for key in keys:
                 arn = f"arn:{partition}:s3:::{bucket}/{key}"
                 denied = iam_evaluator.enforce(
-                    signed.access_key_id, action, "s3", region, resource_arn=arn,
-                    service_context={"s3:x-amz-server-side-encryption": algorithm})
+                    access_key,
+                    action,
+                    "s3",
+                    region,
+                    resource_arn=arn,
+                    service_context={"s3:x-amz-server-side-encryption": algorithm},
+                )
                 if denied is not None:
                     return _message(denied, action, arn)
     finally:

@@ -78,12 +78,15 @@ def _file_name() -> str:
 def files_manifest(files: list[tuple[DataFile, str]]) -> bytes:
     """One line per data file; the ETag is the one that S3 answered."""
     return "".join(
-        _compact({
-            "itemCount": file.item_count,
-            "md5Checksum": checksum(file.body),
-            "etag": etag,
-            "dataFileS3Key": file.key,
-        }) + "\n"
+        _compact(
+            {
+                "itemCount": file.item_count,
+                "md5Checksum": checksum(file.body),
+                "etag": etag,
+                "dataFileS3Key": file.key,
+            }
+        )
+        + "\n"
         for file, etag in files
     ).encode()
 
@@ -104,16 +107,18 @@ def summary_manifest(description: dict, manifest_files_key: str) -> bytes:
         summary["exportToTime"] = timestamp(window["ExportToTime"])
     else:
         summary["exportTime"] = timestamp(description["ExportTime"])
-    summary.update({
-        "s3Bucket": description["S3Bucket"],
-        "s3Prefix": description.get("S3Prefix"),
-        "s3SseAlgorithm": description["S3SseAlgorithm"],
-        "s3SseKmsKeyId": description.get("S3SseKmsKeyId"),
-        "manifestFilesS3Key": manifest_files_key,
-        "billedSizeBytes": description["BilledSizeBytes"],
-        "itemCount": description["ItemCount"],
-        "outputFormat": description["ExportFormat"],
-    })
+    summary.update(
+        {
+            "s3Bucket": description["S3Bucket"],
+            "s3Prefix": description.get("S3Prefix"),
+            "s3SseAlgorithm": description["S3SseAlgorithm"],
+            "s3SseKmsKeyId": description.get("S3SseKmsKeyId"),
+            "manifestFilesS3Key": manifest_files_key,
+            "billedSizeBytes": description["BilledSizeBytes"],
+            "itemCount": description["ItemCount"],
+            "outputFormat": description["ExportFormat"],
+        }
+    )
     if window:
         summary["outputView"] = window["ExportViewType"]
         summary["exportType"] = description["ExportType"]

@@ -103,7 +103,8 @@ def _update(data: dict):
         return dynamodb.error_response_json(
             "ValidationException",
             f"1 validation error detected: Value '{days}' at 'pointInTimeRecoverySpecification."
-            "recoveryPeriodInDays' failed to satisfy constraint: Member must be between 1 and 35")
+            "recoveryPeriodInDays' failed to satisfy constraint: Member must be between 1 and 35",
+        )
     enabled = bool(wanted.get("PointInTimeRecoveryEnabled"))
     dynamodb._pitr_settings[table["TableName"]] = enabled
     if not enabled:

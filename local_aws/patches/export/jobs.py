@@ -130,8 +130,9 @@ def _bucket_scope(job: Job, account_id: str, region: str):
 def _check_key(description: dict) -> None:
     key = description.get("S3SseKmsKeyId")
     if key and key != AWS_MANAGED_KEY and kms._resolve_key(key) is None:
-        raise Failed("KmsNotFoundException",
-                     _s3_message(f"Key '{key}' does not exist", 400, "KMS.NotFoundException"))
+        raise Failed(
+            "KmsNotFoundException", _s3_message(f"Key '{key}' does not exist", 400, "KMS.NotFoundException")
+        )
 
 
 async def _write(job: Job) -> dict:
@@ -144,7 +145,10 @@ async def _write(job: Job) -> dict:
         await asyncio.sleep(0)  # let requests in between
     place = folder(description)
     done = {
-        "ItemCount": item_count, "BilledSizeBytes": billed, "EndTime": _now(), "ExportStatus": "COMPLETED",
+        "ItemCount": item_count,
+        "BilledSizeBytes": billed,
+        "EndTime": _now(),
+        "ExportStatus": "COMPLETED",
         "ExportManifest": f"{place}/manifest-summary.json",
     }
     manifest_files_key = f"{place}/manifest-files.json"
@@ -174,8 +178,10 @@ def _data(job: Job) -> tuple[list[contents.DataFile], int, int]:
 def _encryption(description: dict) -> dict:
     if description["S3SseAlgorithm"] == "AES256":
         return {"x-amz-server-side-encryption": "AES256"}
-    return {"x-amz-server-side-encryption": "aws:kms",
-            "x-amz-server-side-encryption-aws-kms-key-id": description.get("S3SseKmsKeyId", AWS_MANAGED_KEY)}
+    return {
+        "x-amz-server-side-encryption": "aws:kms",
+        "x-amz-server-side-encryption-aws-kms-key-id": description.get("S3SseKmsKeyId", AWS_MANAGED_KEY),
+    }
 
 
 def _put(description: dict, key: str, body: bytes) -> None:
@@ -189,8 +195,10 @@ def _upload(description: dict, key: str, body: bytes) -> str:
     upload = {"uploadId": [re.search(rb"<UploadId>(.+?)</UploadId>", begun[2])[1].decode()]}
     part = _checked(s3._upload_part(bucket, key, body, {**upload, "partNumber": ["1"]}, {}))
     etag = part[1]["ETag"]
-    request = ("<CompleteMultipartUpload><Part><PartNumber>1</PartNumber>"
-               f"<ETag>{etag}</ETag></Part></CompleteMultipartUpload>")
+    request = (
+        "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber>"
+        f"<ETag>{etag}</ETag></Part></CompleteMultipartUpload>"
+    )
     done = _checked(s3._complete_multipart_upload(bucket, key, request.encode(), upload, {}))
     return re.search(r"<ETag>(.+?)</ETag>", done[2].decode())[1].replace("&quot;", "").strip('"')
 
@@ -206,8 +214,10 @@ def _checked(response: tuple) -> tuple:
 
 
 def _s3_message(message: str, status: int, code: str) -> str:
-    return (f"{message} (Service: Amazon S3; Status Code: {status}; Error Code: {code}; "
-            f"Request ID: {secrets.token_hex(8).upper()}; Proxy: null)")
+    return (
+        f"{message} (Service: Amazon S3; Status Code: {status}; Error Code: {code}; "
+        f"Request ID: {secrets.token_hex(8).upper()}; Proxy: null)"
+    )
 
 
 def micros(seconds: float) -> int:

@@ -42,10 +42,13 @@ class Operations:
         log = log_of(table)
         description = self._described(request, table, log)
         job = jobs.Job(
-            description=description, request=request, log=log,
+            description=description,
+            request=request,
+            log=log,
             until=jobs.micros(request["ExportTime"]) if "ExportTime" in request else log.mark(),
             key_names=tuple(name for name in (table["pk_name"], table["sk_name"]) if name),
-            refusal=self._refusal(description))
+            refusal=self._refusal(description),
+        )
         answer = {"ExportDescription": dict(description)}
         dynamodb._exports[description["ExportArn"]] = description
         jobs.start(job)
@@ -53,7 +56,8 @@ class Operations:
 
     def _table(self, arn: str) -> dict:
         name = requests.table_name(
-            arn, self._side.partition, dynamodb.get_region(), dynamodb.get_account_id())
+            arn, self._side.partition, dynamodb.get_region(), dynamodb.get_account_id()
+        )
         table = dynamodb._tables.get(name)
         if table is None:
             raise Refused("TableNotFoundException", f"Table not found: {arn}")
@@ -67,8 +71,10 @@ class Operations:
             if time.time() - description.get("EndTime", time.time()) > settings.TOKEN_VALID_SECONDS:
                 continue
             if jobs.request_of(description["ExportArn"]) != request:
-                raise Refused("ExportConflictException",
-                              "Export conflict: Duplicate request detected with conflicting parameters")
+                raise Refused(
+                    "ExportConflictException",
+                    "Export conflict: Duplicate request detected with conflicting parameters",
+                )
             return description
         return None
 
@@ -101,7 +107,8 @@ class Operations:
         data_folder = jobs.data_folder(description)
         keys = [f"{folder}/_started", f"{folder}/manifest-summary.json", f"{data_folder}/data.json.gz"]
         return access.bucket_refusal(
-            self._side.partition, dynamodb.get_region(), description["S3Bucket"], keys, algorithm)
+            self._side.partition, dynamodb.get_region(), description["S3Bucket"], keys, algorithm
+        )
 
     def _describe(self, request: dict) -> dict:
         arn = request.get("ExportArn") or ""
@@ -122,13 +129,18 @@ class Operations:
         limit = min(request.get("MaxResults") or 25, 25)
         tables = {table["TableId"] for table in dynamodb._tables.values()}
         listed = sorted(
-            (description for description in dynamodb._exports.values()
-             if description["TableId"] in tables
-             and request.get("TableArn") in (None, description["TableArn"])
-             and time.time() - description["StartTime"] < settings.LISTED_SECONDS),
-            key=lambda description: description["ExportArn"].rpartition("/")[2], reverse=True)
+            (
+                description
+                for description in dynamodb._exports.values()
+                if description["TableId"] in tables
+                and request.get("TableArn") in (None, description["TableArn"])
+                and time.time() - description["StartTime"] < settings.LISTED_SECONDS
+            ),
+            key=lambda description: description["ExportArn"].rpartition("/")[2],
+            reverse=True,
+        )
         start = _start(listed, request.get("NextToken"))
-        page = listed[start:start + limit]
+        page = listed[start : start + limit]
         answer = {"ExportSummaries": [_summary(description) for description in page]}
         if start + limit < len(listed):
             answer["NextToken"] = page[-1]["ExportArn"]

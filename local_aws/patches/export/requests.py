@@ -57,17 +57,20 @@ def _check_specification(request: dict) -> None:
     incremental = request.get("ExportType") == "INCREMENTAL_EXPORT"
     given = request.get("IncrementalExportSpecification")
     if given is None and incremental:
-        raise _unsuitable("Incremental Export Specification expected when export type is set as "
-                          "Incremental Export")
+        raise _unsuitable(
+            "Incremental Export Specification expected when export type is set as Incremental Export"
+        )
     if given is None:
         return
     _check_enum("incrementalExportSpecification.exportViewType", given.get("ExportViewType"), VIEWS)
     if "ExportType" not in request:
-        raise _unsuitable("Export Type expected to be Incremental Export when incremental export "
-                          "specification is provided")
+        raise _unsuitable(
+            "Export Type expected to be Incremental Export when incremental export specification is provided"
+        )
     if not incremental:
-        raise _unsuitable("When Export Type is Full Export , Incremental Export Specification should not be "
-                          "provided")
+        raise _unsuitable(
+            "When Export Type is Full Export , Incremental Export Specification should not be provided"
+        )
     if given.get("ExportFromTime") is None:
         raise _unsuitable("ExportFromTime must be provided in IncrementalExportSpecification")
 
@@ -76,8 +79,9 @@ def table_name(arn: str, partition: str, region: str, account_id: str) -> str:
     """The name of the table that the ARN names, in the region that is asked."""
     parts = arn.split(":", 5)
     if len(parts) != 6 or parts[0] != "arn":
-        raise Refused("ValidationException",
-                      "One or more parameter values were invalid: tableArn is not a valid ARN")
+        raise Refused(
+            "ValidationException", "One or more parameter values were invalid: tableArn is not a valid ARN"
+        )
     kind, _, name = parts[5].partition("/")
     if kind != "table" or not name or "/" in name:
         raise _unsuitable("Table ARN is invalid.")
@@ -91,16 +95,19 @@ def table_name(arn: str, partition: str, region: str, account_id: str) -> str:
 def full_time(request: dict, log: ChangeLog | None, table: str) -> float | None:
     """The moment that a full export is to show; None for now."""
     if log is None:
-        raise Refused("PointInTimeRecoveryUnavailableException",
-                      f"Point in time recovery is not enabled for table '{table}'")
+        raise Refused(
+            "PointInTimeRecoveryUnavailableException",
+            f"Point in time recovery is not enabled for table '{table}'",
+        )
     wanted = request.get("ExportTime")
     if wanted is None:
         return None
     if not log.earliest_restorable() <= wanted <= time.time():
         raise Refused("InvalidExportTimeException", "Export Time is invalid")
     if wanted > log.latest_restorable():
-        raise Refused("InvalidExportTimeException",
-                      "Point in Time Recovery is not available for specified export time")
+        raise Refused(
+            "InvalidExportTimeException", "Point in Time Recovery is not available for specified export time"
+        )
     return wanted
 
 
@@ -110,20 +117,27 @@ def window(request: dict, log: ChangeLog | None) -> dict:
     start, end = given["ExportFromTime"], given.get("ExportToTime", int(time.time()))
     # AWS says "table creation time" where it means the start of the recovery window, and also without any.
     if log is None or start < log.earliest_restorable():
-        raise _wrong_time("Incremental export period from time cannot be less than the table creation time : "
-                          f"{_iso(start)}")
+        raise _wrong_time(
+            f"Incremental export period from time cannot be less than the table creation time : {_iso(start)}"
+        )
     if end > time.time():
-        raise _wrong_time("Incremental export period to time cannot be greater than the current time : "
-                          f"{_iso(end)}")
+        raise _wrong_time(
+            f"Incremental export period to time cannot be greater than the current time : {_iso(end)}"
+        )
     if start >= end:
-        raise _wrong_time("Incremental export period from time should not be greater or equal to "
-                          "incremental export period to time")
+        raise _wrong_time(
+            "Incremental export period from time should not be greater or equal to "
+            "incremental export period to time"
+        )
     if end - start < settings.min_window_seconds():
         raise _wrong_time(f"{LENGTH} is less than {settings.min_window_seconds() / 60:g} minutes")
     if end - start > settings.MAX_WINDOW_SECONDS:
         raise _wrong_time(f"{LENGTH} is greater than 24 hours")
-    return {"ExportFromTime": start, "ExportToTime": end,
-            "ExportViewType": given.get("ExportViewType", "NEW_AND_OLD_IMAGES")}
+    return {
+        "ExportFromTime": start,
+        "ExportToTime": end,
+        "ExportViewType": given.get("ExportViewType", "NEW_AND_OLD_IMAGES"),
+    }
 
 
 def _check_enum(name: str, value, allowed: tuple) -> None:
@@ -133,8 +147,11 @@ def _check_enum(name: str, value, allowed: tuple) -> None:
 
 def _invalid(name: str, value: str | None, demand: str) -> Refused:
     shown = "null" if value is None else f"'{value}'"
-    return Refused("ValidationException", f"1 validation error detected: Value {shown} at '{name}' failed to "
-                                          f"satisfy constraint: Member must {demand}")
+    return Refused(
+        "ValidationException",
+        f"1 validation error detected: Value {shown} at '{name}' failed to "
+        f"satisfy constraint: Member must {demand}",
+    )
 
 
 def _unsuitable(message: str) -> Refused:
