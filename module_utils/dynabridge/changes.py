@@ -82,6 +82,17 @@ def judge(record: dict[str, Any], policy: Policy) -> Verdict:
     return Verdict.ECHO if stamp.region == policy.peer_region.encode() else Verdict.SEND
 
 
+def steps_back(record: dict[str, Any], names: StampNames) -> bool:
+    """Whether a write replaced a version with a later stamp than its own: its writer's clock is behind.
+
+    The peer keeps the later version, so the two sides differ until somebody writes the item again.
+    """
+    data = _data(record)
+    if "OldImage" not in data or "NewImage" not in data:
+        return False
+    return read_stamp(data["NewImage"], names) < read_stamp(data["OldImage"], names)
+
+
 def read_record(record: dict[str, Any], table: str, names: StampNames, position: int = 0) -> Change:
     """The change a DynamoDB stream record tells of. Raises MalformedRecord where it lacks what it must have."""
     data = _data(record)

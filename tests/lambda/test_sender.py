@@ -187,6 +187,15 @@ def test_write_that_does_not_stamp_is_counted_and_named(capsys):
     assert '"keys": {"PK": {"S": "a"}}' in capsys.readouterr().out
 
 
+def test_write_with_an_older_stamp_than_it_replaced_is_counted_and_named(capsys):
+    """GIVEN a writer whose clock is behind THEN its write travels (the peer decides), and is not silent."""
+    bench = Bench()
+    bench.handle(stream_record(1, "MODIFY", image("a", "5"), image("a", "6", "ap-southeast-1")))
+    assert len(bench.arrived()) == 1
+    assert bench.cloudwatch.metrics["DDB-Replicator/Stale_stamp_count"] == [1]
+    assert "older stamp" in capsys.readouterr().out
+
+
 def test_table_without_twin_stops_with_its_name():
     bench = Bench(env={"TARGET_TABLE": "orders-cn=orders-sg"})
     with pytest.raises(SettingsError, match="no twin for table user-cn"):

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from ..changes import Change, Policy, Verdict, judge, last_of_each_item, read_record
+from ..changes import Change, Policy, Verdict, judge, last_of_each_item, read_record, steps_back
 from ..errors import MalformedRecord
 from ..settings import SenderSettings
 from ..wire import WireRecord, pack
@@ -50,13 +50,21 @@ class Sender:
                 if verdict is Verdict.SEND:
                     table = self.settings.target_table(_table_of(record))
                     changes.append(read_record(record, table, self.settings.names, position))
+                    if steps_back(record, self.settings.names):
+                        _name(
+                            record,
+                            "stale",
+                            tally,
+                            "write with an older stamp than it replaced: the peer keeps the later one",
+                        )
                     continue
             except MalformedRecord as error:
                 self._keep(record, str(error), tally)
                 continue
-            tally[verdict.value] += 1
             if verdict is Verdict.UNSTAMPED:
-                _name_unstamped(record, tally)
+                _name(record, verdict.value, tally, "write without a new stamp does not replicate")
+            else:
+                tally[verdict.value] += 1
         return changes
 
     def _keep(self, record: dict, reason: str, tally: Counter[str]) -> None:
@@ -84,11 +92,8 @@ def _count(records: list[WireRecord]) -> int:
     return sum(change.count for record in records for change in record.changes)
 
 
-def _name_unstamped(record: dict, tally: Counter[str]) -> None:
-    """A write that does not stamp cannot win anywhere: say which item, for the first few of a batch."""
-    if tally[Verdict.UNSTAMPED.value] <= 5:
-        log(
-            warning="write without a new stamp does not replicate",
-            table=_table_of(record),
-            keys=record["dynamodb"]["Keys"],
-        )
+def _name(record: dict, kind: str, tally: Counter[str], warning: str) -> None:
+    """Count a write that the rule cannot carry over, and say which item it was, for the first few of a batch."""
+    tally[kind] += 1
+    if tally[kind] <= 5:
+        log(warning=warning, table=_table_of(record), keys=record["dynamodb"]["Keys"])
