@@ -14,6 +14,7 @@ from .state import StateDirectory
 def up(directory: StateDirectory, ports: dict[str, int | None]) -> dict:
     """Start what does not run yet; both sides answer when this returns."""
     launch.check_emulator()
+    launch.check_lanes()
     _refuse_equal_ports(ports)
     directory.make()
     with directory.locked():

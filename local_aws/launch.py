@@ -48,6 +48,12 @@ def check_emulator() -> None:
         )
 
 
+def check_lanes() -> None:
+    lanes = os.environ.get("LOCAL_AWS_LANES", "")
+    if lanes and not (lanes.isdigit() and int(lanes) > 0):
+        raise LauncherError(f"LOCAL_AWS_LANES is '{lanes}': give a whole number from 1 on, or leave it unset for 2.")
+
+
 def listening_socket(side: Side, port: int | None) -> socket.socket:
     """A socket that listens already: the side inherits it, so no other program can take the port between."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)

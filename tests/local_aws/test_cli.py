@@ -172,6 +172,11 @@ def test_one_port_cannot_serve_both_sides(directory):
     assert "two different ports" in refusal("up", "--dir", directory, "--cn-port", 4999, "--sg-port", 4999)
 
 
+def test_a_number_of_lanes_that_makes_no_sense_is_named(directory):
+    # GIVEN no number, WHEN the sides are started THEN one sentence says what to give
+    assert "LOCAL_AWS_LANES is 'many'" in refusal("up", "--dir", directory, LOCAL_AWS_LANES="many")
+
+
 def test_a_directory_that_cannot_be_made_is_named(tmp_path):
     # GIVEN a file where the directory should be made (that stops root, too), WHEN the sides are started
     (tmp_path / "file").touch()
