@@ -17,7 +17,6 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "module_utils")]
 
 from dynabridge.packaging import build_zip, collect  # noqa: E402 - found by the line above
-
 from tests.local_pair import run_playbook, started_pair  # noqa: E402
 
 TABLES = {"cn": "user-cn", "sg": "user-sg"}

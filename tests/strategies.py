@@ -4,9 +4,10 @@
 import base64
 from decimal import Decimal
 
+from hypothesis import strategies as st
+
 from dynabridge.changes import DELETE, PUT, Change
 from dynabridge.stamps import StampNames
-from hypothesis import strategies as st
 
 NAMES = StampNames()
 

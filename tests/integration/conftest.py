@@ -4,6 +4,7 @@
 from pathlib import Path
 
 import pytest
+
 from tests.local_pair import run_playbook, started_pair
 
 

@@ -4,6 +4,7 @@
 import itertools
 
 import pytest
+
 from dynabridge.attributes import to_boto
 from dynabridge.aws.apply import Applier
 from dynabridge.changes import DELETE, PUT, Change

@@ -4,6 +4,7 @@
 import re
 
 import pytest
+
 from tests.local_pair import run_playbook, started_pair
 
 SIDES = ("cn-north-1", "ap-southeast-1")

@@ -6,6 +6,7 @@ import time
 import uuid
 
 import pytest
+
 from tests.integration.test_deploy import deploy
 from tests.local_pair import run_playbook, started_pair
 

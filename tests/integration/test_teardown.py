@@ -2,6 +2,7 @@
 """teardown.yml: what deploy made goes, in order, and nothing else; data only when said twice."""
 
 import pytest
+
 from tests.integration.test_deploy import changed, deploy
 from tests.local_pair import run_playbook, started_pair
 

@@ -4,6 +4,7 @@
 import json
 
 import pytest
+
 from dynabridge.aws.apply import Applier
 from dynabridge.aws.quarantine import Quarantine
 from dynabridge.aws.receiver import Receiver
@@ -11,7 +12,6 @@ from dynabridge.changes import DELETE, PUT, Change
 from dynabridge.errors import TableUnavailable
 from dynabridge.settings import receiver_settings
 from dynabridge.wire import encode
-
 from tests.events import image, kinesis_record
 from tests.fakes import FakeCloudWatch, FakeDynamoDB, FakeS3, client_error
 

@@ -5,13 +5,13 @@ import json
 import os
 
 import pytest
+
 from dynabridge.aws.peer import PeerStream, read_key_pair
 from dynabridge.aws.quarantine import Quarantine
 from dynabridge.aws.sender import Sender
 from dynabridge.errors import PeerKeyMissing, PeerRefused, SettingsError
 from dynabridge.settings import sender_settings
 from dynabridge.wire import decode
-
 from tests.events import image, stream_record
 from tests.fakes import FakeCloudWatch, FakeKinesis, FakeS3, FakeSsm, client_error
 

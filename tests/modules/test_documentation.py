@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 
 import pytest
 import yaml
 
-NAMES = ["dynamodb_table_settings", "lambda_event_source_mapping", "lambda_package", "ssm_parameter_info"]
+NAMES = sorted(path.stem for path in (Path(__file__).parents[2] / "library").glob("*.py"))
 FACTS = {"type": None, "elements": None, "required": False, "default": None, "choices": None}
 
 

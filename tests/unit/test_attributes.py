@@ -2,10 +2,10 @@
 """Binary is decoded once, at the edge; everything else passes untouched."""
 
 import pytest
-from dynabridge.attributes import to_boto, to_json
-from dynabridge.errors import MalformedRecord
 from hypothesis import given
 
+from dynabridge.attributes import to_boto, to_json
+from dynabridge.errors import MalformedRecord
 from tests.strategies import boto_items
 
 

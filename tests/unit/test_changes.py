@@ -2,11 +2,11 @@
 """What the sender makes of stream records: which ones the peer has to hear of, and what of each item."""
 
 import pytest
-from dynabridge.changes import DELETE, PUT, TTL_IDENTITY, Change, Policy, Verdict, judge, last_of_each_item, read_record
-from dynabridge.errors import MalformedRecord
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dynabridge.changes import DELETE, PUT, TTL_IDENTITY, Change, Policy, Verdict, judge, last_of_each_item, read_record
+from dynabridge.errors import MalformedRecord
 from tests.strategies import NAMES, changes
 
 POLICY = Policy(peer_region="ap-southeast-1")

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Comparison in two passes: equal tables are equal in any order, and every difference is found and named."""
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from dynabridge.compare import (
     DIFFERENT,
     MISSING_LEFT,
@@ -12,8 +15,6 @@ from dynabridge.compare import (
     differences,
     differing_attributes,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 ROWS = Rows(("PK",), buckets=8)
 tables = st.dictionaries(st.text(max_size=3), st.integers(0, 2), max_size=30)

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
 """The conflict rule: total, the same in any order, a delete right after the version it deleted."""
 
-from dynabridge.changes import DELETE, PUT, Change
-from dynabridge.conflict import condition, fold, place, wins
-from dynabridge.stamps import UNSTAMPED, read_stamp
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dynabridge.changes import DELETE, PUT, Change
+from dynabridge.conflict import condition, fold, place, wins
+from dynabridge.stamps import UNSTAMPED, read_stamp
 from tests.strategies import NAMES, changes, stamped_images
 
 

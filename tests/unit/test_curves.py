@@ -2,6 +2,9 @@
 """Curves of progress and the lag between them."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from dynabridge.curves import (
     DIRECTION_HEADER,
     cumulative,
@@ -12,8 +15,6 @@ from dynabridge.curves import (
     thin,
     when_reached,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 START = 1_700_000_000.0
 events = st.lists(

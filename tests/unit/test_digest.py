@@ -4,10 +4,10 @@
 from decimal import Context, Decimal
 
 import pytest
-from dynabridge.digest import canonical_number, digest, encode_item, encode_value
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dynabridge.digest import canonical_number, digest, encode_item, encode_value
 from tests.strategies import boto_items, boto_values, numbers
 
 EXACT = Context(prec=400, Emax=999999, Emin=-999999)

@@ -2,9 +2,10 @@
 """The load's plan: every item once, the same choice each time, the pace that was asked for."""
 
 import pytest
-from dynabridge.load_plan import LoadPlan, backoff, batches, key_of, pause, profile_item
 from hypothesis import given
 from hypothesis import strategies as st
+
+from dynabridge.load_plan import LoadPlan, backoff, batches, key_of, pause, profile_item
 
 PROFILE = {
     "first_name": "Ann",

@@ -10,10 +10,11 @@ import string
 import zipfile
 
 import pytest
-from dynabridge import packaging
-from dynabridge.packaging import PackagingError, build_zip, collect
 from hypothesis import given
 from hypothesis import strategies as st
+
+from dynabridge import packaging
+from dynabridge.packaging import PackagingError, build_zip, collect
 
 ENTRIES = [("sender.py", b"print()\n"), ("dynabridge/wire.py", b""), ("dynabridge/ä.txt", "ä".encode())]
 NAMES = st.text(string.ascii_letters + string.digits + "._-äß", min_size=1, max_size=8).filter(

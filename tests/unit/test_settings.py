@@ -2,6 +2,7 @@
 """The functions' environment: the source documents' names, and one clear sentence for what is wrong."""
 
 import pytest
+
 from dynabridge.errors import SettingsError
 from dynabridge.settings import receiver_settings, sender_settings
 

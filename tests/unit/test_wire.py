@@ -6,12 +6,12 @@ import zlib
 from dataclasses import replace
 
 import pytest
-from dynabridge.changes import DELETE, PUT, Change
-from dynabridge.errors import MalformedRecord
-from dynabridge.wire import MAGIC, RECORD_LIMIT, VERSION, decode, encode, lane_of, pack
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dynabridge.changes import DELETE, PUT, Change
+from dynabridge.errors import MalformedRecord
+from dynabridge.wire import MAGIC, RECORD_LIMIT, VERSION, decode, encode, lane_of, pack
 from tests.strategies import changes, json_values
 
 

@@ -8,6 +8,7 @@ import os
 
 import boto3
 from botocore.config import Config
+
 from dynabridge.aws.peer import PeerStream, read_key_pair
 from dynabridge.aws.quarantine import Quarantine
 from dynabridge.aws.sender import Sender

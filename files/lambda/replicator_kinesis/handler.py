@@ -8,6 +8,7 @@ import os
 
 import boto3
 from botocore.config import Config
+
 from dynabridge.aws.apply import Applier
 from dynabridge.aws.quarantine import Quarantine
 from dynabridge.aws.receiver import Receiver

@@ -14,6 +14,7 @@ DIMENSIONS = [{"Name": "replicator", "Value": "ddb-replicator"}]
 # Of the tally these are published when they happen: each means that somebody has to look.
 ALARMING = {
     "unstamped": "Unstamped_count",
+    "stale": "Stale_stamp_count",
     "quarantined": "Quarantined_count",
     "unsent": "Unsent_count",
     "unsettled": "Unsettled_count",
