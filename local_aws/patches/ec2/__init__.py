@@ -14,11 +14,10 @@ AWS behaviour this patch stands for (Amazon EC2 API Reference):
 All state lies in the emulator's own stores, so its reset clears it; there is no `reset` here.
 """
 
+from . import addresses, attributes, instances, interfaces, key_pairs, nat_gateways, queries
+
 
 def install(side) -> None:
-    # Not before: the emulator's modules must be imported under the partition's patch.
-    from . import addresses, attributes, instances, interfaces, key_pairs, nat_gateways, queries
-
     actions = {}
     for part in (addresses, attributes, instances, interfaces, key_pairs, nat_gateways):
         actions.update(part.actions(side))

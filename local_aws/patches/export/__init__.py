@@ -18,7 +18,7 @@ The emulator's own export writes nothing, and it takes any table and any bucket.
 
 
 def install(side) -> None:
-    # Not before: the emulator's modules must be imported under the partition's patch.
+    # Not before: the emulator is to be imported under the partition's patch, and not by tests of pure parts.
     from ministack.services import dynamodb
 
     from . import access, continuous_backups, operations
