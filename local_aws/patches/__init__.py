@@ -16,6 +16,7 @@ PATCHES = (
     "workers",
     "mappings",
     "metric_namespace",
+    "secure_transport",
     "parameter_lists",
     "transaction_rights",
     "user_credentials",
