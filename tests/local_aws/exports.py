@@ -49,7 +49,6 @@ def started_cloud(path):
     directory.log_file(side).parent.mkdir(parents=True)
     directory.temporary_directory(side).mkdir(parents=True)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(launch, "INHERITED", (*launch.INHERITED, *SETTINGS))
         for name, value in SETTINGS.items():
             patched.setenv(name, value)
         process = launch.start(side, listener, directory, uuid.uuid4().hex)
