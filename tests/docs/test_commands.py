@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every command in the docs is executed: on the local AWS, or, where it needs real accounts, as far as its syntax."""
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.local_pair import REPOSITORY, run_playbook, started_pair
+
+# In this order: each page finds what the ones before it left.
+PAGES = ("deploy", "load_test", "compare", "demo", "teardown", "local_aws")
+NEEDS_AWS = ("inventories/cn", "inventories/sg")
+TEXTS = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md")])
+
+
+def commands(path: Path) -> list[str]:
+    """The lines of a text's bash blocks, without comments."""
+    blocks = re.findall(r"^```bash\n(.*?)^```", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    lines = [line.split("#")[0].strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line]
+
+
+def playbook_of(command: str) -> list[str]:
+    words = shlex.split(command)
+    assert words[0] == "ansible-playbook", f"a page of a playbook shows its calls: {command}"
+    return words[1:]
+
+
+@pytest.fixture(scope="module")
+def page_pair(tmp_path_factory):
+    with started_pair(tmp_path_factory.mktemp("docs") / "local") as pair:
+        yield pair
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_of_a_playbooks_page_run(page_pair, page):
+    """GIVEN a page WHEN its commands are run one after the other THEN each succeeds."""
+    found = commands(REPOSITORY / "docs" / "playbooks" / f"{page}.md")
+    assert found, "a page shows how the playbook is called"
+    for command in found:
+        arguments = playbook_of(command)
+        if any(inventory in command for inventory in NEEDS_AWS):
+            arguments.append("--syntax-check")
+        result = run_playbook(page_pair, *arguments)
+        assert result.returncode == 0, f"{command}\n{result.stdout}{result.stderr}"
+
+
+def test_every_verb_has_its_page():
+    verbs = {path.stem for path in REPOSITORY.glob("*.yml") if not path.stem.startswith(".")}
+    assert verbs == {path.stem for path in (REPOSITORY / "docs" / "playbooks").glob("*.md")} == set(PAGES)
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_commands_of_other_texts_exist(path, tmp_path):
+    """GIVEN a command of the README or another text THEN make has its target, and its playbook its syntax."""
+    for command in commands(path):
+        for part in command.split("&&"):
+            check(shlex.split(part), tmp_path)
+
+
+def check(words: list[str], tmp_path: Path) -> None:
+    words = [word for word in words if not re.fullmatch(r"[A-Z_]+=\S+", word)]
+    if words[0] == "make":
+        run = subprocess.run(
+            ["make", "--dry-run", *words[1:]], cwd=REPOSITORY, capture_output=True, text=True, check=False
+        )
+        assert run.returncode == 0, run.stderr
+    elif words[0] == "ansible-playbook":
+        syntax = ["ansible-playbook", *words[1:], "--syntax-check"]
+        run = subprocess.run(syntax, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+        assert run.returncode == 0, run.stderr
+    elif words[0] == "python":
+        assert (REPOSITORY / words[1]).is_file(), words
+    else:
+        assert words[0] in ("aws", "git", "cd", "."), f"{words}: say how this command is to be tested"
