@@ -17,7 +17,7 @@ def bucket_drift(info, versioning, encryption, public_access, policy):
         return [f"create the bucket {info['bucket_name']}"]
     bucket = info["buckets"][0]
     wanted = {PUBLIC_ACCESS[name]: value for name, value in public_access.items()}
-    found = bucket.get("public_access_block", {}).get("PublicAccessBlockConfiguration", {})
+    found = _fact(bucket, "public_access_block", "PublicAccessBlockConfiguration")
     differs = {
         "versioning": (bucket.get("bucket_versioning", {}).get("Status") == "Enabled") != versioning,
         "encryption": _algorithm(bucket) != encryption,
@@ -27,13 +27,19 @@ def bucket_drift(info, versioning, encryption, public_access, policy):
     return [f"set {name} of the bucket {bucket['name']}" for name, is_different in differs.items() if is_different]
 
 
+def _fact(bucket, field, wrapping):
+    """amazon.aws 10 hands over the API's answer in its wrapping, 11 without."""
+    fact = bucket.get(field) or {}
+    return fact.get(wrapping, fact)
+
+
 def _algorithm(bucket):
-    rules = bucket.get("bucket_encryption", {}).get("ServerSideEncryptionConfiguration", {}).get("Rules", [])
+    rules = _fact(bucket, "bucket_encryption", "ServerSideEncryptionConfiguration").get("Rules", [])
     return rules[0].get("ApplyServerSideEncryptionByDefault", {}).get("SSEAlgorithm") if rules else None
 
 
 def _policy(bucket):
-    document = bucket.get("bucket_policy", {}).get("Policy") or "{}"
+    document = _fact(bucket, "bucket_policy", "Policy")
     return json.loads(document) if isinstance(document, str) else document
 
 

@@ -282,6 +282,17 @@ class TestBucketDrift:
         """GIVEN a bucket as wanted, its policy in another spelling WHEN compared THEN nothing differs."""
         assert self.drift(BUCKET) == []
 
+    def test_none_when_the_facts_come_without_wrapping(self):
+        """GIVEN a bucket as wanted, as amazon.aws 11 tells of it WHEN compared THEN nothing differs."""
+        bare = {
+            **BUCKET,
+            "bucket_encryption": BUCKET["bucket_encryption"]["ServerSideEncryptionConfiguration"],
+            "public_access_block": BUCKET["public_access_block"]["PublicAccessBlockConfiguration"],
+            "bucket_policy": POLICY,
+        }
+        assert self.drift(bare) == []
+        assert self.drift({**bare, "bucket_encryption": {"Rules": []}}) == ["set encryption of the bucket bucket"]
+
     def test_a_missing_bucket_would_be_created(self):
         """GIVEN no bucket WHEN compared THEN it would be created."""
         assert self.drift() == ["create the bucket bucket"]
