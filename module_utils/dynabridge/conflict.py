@@ -13,7 +13,7 @@ the write (``condition``); a contract test holds the two against each other.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from .changes import DELETE, PUT, Change
 from .stamps import NO_TIME, NUMBER_TIME, Item, Stamp, StampNames, read_stamp
@@ -54,52 +54,40 @@ def _winner(first: Change, second: Change, names: StampNames) -> Change:
 def condition(change: Change, names: StampNames) -> dict[str, Any]:
     """``wins`` as the condition arguments of PutItem, DeleteItem and TransactWriteItems.
 
+    It names what refuses a change rather than what admits it: in DynamoDB a comparison with a missing attribute, or with
+    one of another type, is false, so ``NOT`` covers these without a clause of their own.
     Returns ConditionExpression, ExpressionAttributeNames and, where needed, ExpressionAttributeValues.
     """
     stamp, is_delete = place(change, names)
     hash_key = next(iter(change.keys))
     if stamp.kind == NO_TIME and not is_delete:
         return {"ConditionExpression": "attribute_not_exists(#k)", "ExpressionAttributeNames": {"#k": hash_key}}
-    return _guarded(change, hash_key, _older_than(change, stamp, is_delete, names))
-
-
-class _Expression(NamedTuple):
-    """A condition under construction: alternatives, and the names and values they use."""
-
-    clauses: list[str]
-    names: dict[str, str]
-    values: dict[str, Any]
-
-
-def _older_than(change: Change, stamp: Stamp, is_delete: bool, names: StampNames) -> _Expression:
-    """Alternatives of which one holds when what is stored comes before the change."""
-    expression = _Expression(["attribute_not_exists(#t)"], {"#t": names.timestamp}, {":number": {"S": "N"}})
-    clauses, values = expression.clauses, expression.values
-    if stamp.kind == NUMBER_TIME:
-        clauses.append("NOT attribute_type(#t, :number)")
-    else:
-        values[":string"] = {"S": "S"}
-        clauses.append("(NOT attribute_type(#t, :number) AND NOT attribute_type(#t, :string))")
-    if stamp.kind == NO_TIME:
-        return expression
-    values[":t"] = change.image[names.timestamp]
-    clauses.append("#t < :t")
-    # Nothing comes before the empty region, but a delete also beats its equal.
-    if stamp.region or is_delete:
-        older = "<=" if is_delete else "<"
-        clauses.append(f"(#t = :t AND (attribute_not_exists(#r) OR NOT attribute_type(#r, :string) OR #r {older} :r))")
-        expression.names["#r"] = names.region
-        values.update({":string": {"S": "S"}, ":r": {"S": stamp.region.decode()}})
-    return expression
-
-
-def _guarded(change: Change, hash_key: str, expression: _Expression) -> dict[str, Any]:
-    """As request arguments; a delete also wants the item to be there, or it would count as a write."""
-    text, names = " OR ".join(expression.clauses), expression.names
-    if change.operation == DELETE:
-        text, names = f"attribute_exists(#k) AND ({text})", names | {"#k": hash_key}
+    refusals, values = _refusals(stamp, is_delete)
+    text, expression_names = f"NOT ({' OR '.join(refusals)})", {"#t": names.timestamp}
+    if "#r" in text:
+        expression_names["#r"] = names.region
+    if stamp.kind != NO_TIME:
+        values[":t"] = change.image[names.timestamp]
+    if is_delete:
+        # A delete of nothing would count as a write.
+        text, expression_names["#k"] = f"attribute_exists(#k) AND {text}", hash_key
     return {
         "ConditionExpression": text,
-        "ExpressionAttributeNames": names,
-        "ExpressionAttributeValues": expression.values,
+        "ExpressionAttributeNames": expression_names,
+        "ExpressionAttributeValues": values,
     }
+
+
+def _refusals(stamp: Stamp, is_delete: bool) -> tuple[list[str], dict[str, Any]]:
+    """Alternatives of which each means that what is stored comes after the change, and the values they use."""
+    refusals, values = [], {}
+    if stamp.kind != NUMBER_TIME:
+        refusals.append("attribute_type(#t, :number)")
+        values[":number"] = {"S": "N"}
+    if stamp.kind == NO_TIME:
+        return [*refusals, "attribute_type(#t, :string)"], values | {":string": {"S": "S"}}
+    if not stamp.region and not is_delete:
+        return [*refusals, "#t >= :t"], values  # nothing comes before the empty region
+    later = ">" if is_delete else ">="
+    refusals += ["#t > :t", f"(#t = :t AND #r {later} :r)"]
+    return refusals, values | {":r": {"S": stamp.region.decode()}}
