@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Ansible module: stream, recovery, deletion protection and TTL of a DynamoDB table."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -272,9 +273,7 @@ class Table:
                 raise DesiredStateError(f"table {self.name} is being deleted: run again when it is gone")
             return description if status == "ACTIVE" and is_ready(description) else None
 
-        return desired_state.wait_for(
-            look, self.timeout, lambda: f"table {self.name} to be ACTIVE, it is {status}"
-        )
+        return desired_state.wait_for(look, self.timeout, lambda: f"table {self.name} to be ACTIVE, it is {status}")
 
     def backups(self) -> dict:
         return self.client.describe_continuous_backups(TableName=self.name)["ContinuousBackupsDescription"]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Ansible module: the whole event source mapping of a Lambda function on a stream."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -335,9 +336,7 @@ class Mappings:
 
     def create(self, **request) -> dict:
         try:
-            return self._patiently(
-                self.client.create_event_source_mapping, FunctionName=self.function_name, **request
-            )
+            return self._patiently(self.client.create_event_source_mapping, FunctionName=self.function_name, **request)
         except ClientError as error:
             if error_code(error) == "ResourceNotFoundException" and "unction not found" in str(error):
                 raise FunctionMissing(self.function_name) from error
@@ -373,14 +372,10 @@ class Mappings:
             progress = state_text(mapping)
             return None if mapping["State"] in CHANGING else mapping
 
-        return desired_state.wait_for(
-            look, self.timeout, lambda: f"mapping {uuid} to settle, it is {progress}"
-        )
+        return desired_state.wait_for(look, self.timeout, lambda: f"mapping {uuid} to settle, it is {progress}")
 
     def gone(self, uuid: str) -> None:
-        desired_state.wait_for(
-            lambda: self.get(uuid) is None, self.timeout, lambda: f"mapping {uuid} to be gone"
-        )
+        desired_state.wait_for(lambda: self.get(uuid) is None, self.timeout, lambda: f"mapping {uuid} to be gone")
 
     def _patiently(self, call, **arguments):
         return desired_state.keep_trying(lambda: call(**arguments), is_temporary, self.timeout)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Ansible module: build a reproducible zip for a Lambda function."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Ansible module: tell which SSM parameters exist, without secrets."""
+
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -127,7 +128,7 @@ def read_parameters(client, names: list[str]) -> dict[str, dict]:
     found = {}
     unique = list(dict.fromkeys(names))
     for start in range(0, len(unique), NAMES_A_CALL):
-        answer = client.get_parameters(Names=unique[start:start + NAMES_A_CALL], WithDecryption=False)
+        answer = client.get_parameters(Names=unique[start : start + NAMES_A_CALL], WithDecryption=False)
         for parameter in answer["Parameters"]:
             selector = parameter.get("Selector") or ""
             found[parameter["Name"] + selector] = parameter

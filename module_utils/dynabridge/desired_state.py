@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What is, what is wanted, and how to wait until it is so: the pure part of the own Ansible modules."""
+
 from __future__ import annotations
 
 import json
@@ -73,6 +74,7 @@ def wait_for(probe: Callable[[], Any], timeout: float, what: Callable[[], str], 
 
 # --- a table's settings
 
+
 def table_settings(description: Mapping, backups: Mapping, ttl: Mapping) -> dict[str, Any]:
     """The settings of a table from DescribeTable, DescribeContinuousBackups and DescribeTimeToLive."""
     stream = description.get("StreamSpecification") or {}
@@ -114,8 +116,7 @@ def refuse_table_plan(
         return
     if ttl_status in ("ENABLING", "DISABLING"):
         raise DesiredStateError(
-            f"TTL of table {table} is {ttl_status} by an earlier change: AWS takes one change an hour, "
-            "run again later"
+            f"TTL of table {table} is {ttl_status} by an earlier change: AWS takes one change an hour, run again later"
         )
     if attribute and wanted_attribute:
         raise DesiredStateError(
@@ -143,6 +144,7 @@ def key_schema_text(schema: Mapping[str, Mapping[str, str]]) -> str:
 
 
 # --- an event source mapping
+
 
 def check_mapping(params: Mapping[str, Any]) -> None:
     """Raise when AWS would refuse these settings of a mapping."""

@@ -6,6 +6,7 @@ modes fixed, and entries stored, not deflated. Deflate's output depends on the z
 zlib-ng, Cloudflare's), so the same sources would deploy anew from another operator's machine. The price is a
 few tens of kilobytes: Lambda takes 50 MB.
 """
+
 from __future__ import annotations
 
 import base64

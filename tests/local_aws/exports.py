@@ -67,9 +67,7 @@ class Subject:
     def __init__(self, cloud, name):
         self.cloud, self.name, self.bucket = cloud, name, f"{name}-bucket"
         self.dynamodb, self.s3 = cloud.client("dynamodb"), cloud.client("s3")
-        self.s3.create_bucket(
-            Bucket=self.bucket, CreateBucketConfiguration={"LocationConstraint": cloud.side.region}
-        )
+        self.s3.create_bucket(Bucket=self.bucket, CreateBucketConfiguration={"LocationConstraint": cloud.side.region})
         self.create()
         self.recover(True)
 

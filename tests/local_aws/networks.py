@@ -15,9 +15,7 @@ class Network:
         self.vpc = self.ec2.create_vpc(CidrBlock="10.77.0.0/16")["Vpc"]["VpcId"]
         subnet = self.ec2.create_subnet(VpcId=self.vpc, CidrBlock=CIDR, AvailabilityZone="cn-north-1b")
         self.subnet = subnet["Subnet"]["SubnetId"]
-        self.group = self.ec2.create_security_group(GroupName="proxy", Description="proxy", VpcId=self.vpc)[
-            "GroupId"
-        ]
+        self.group = self.ec2.create_security_group(GroupName="proxy", Description="proxy", VpcId=self.vpc)["GroupId"]
         self.instances = []
 
     def run(self, **parameters):
@@ -43,9 +41,9 @@ class Network:
 
     def nat_gateway(self, **parameters):
         address = self.ec2.allocate_address(Domain="vpc")
-        gateway = self.ec2.create_nat_gateway(
-            SubnetId=self.subnet, AllocationId=address["AllocationId"], **parameters
-        )["NatGateway"]
+        gateway = self.ec2.create_nat_gateway(SubnetId=self.subnet, AllocationId=address["AllocationId"], **parameters)[
+            "NatGateway"
+        ]
         return address, gateway
 
     def remove(self):

@@ -124,8 +124,6 @@ def test_instance_attributes_are_kept(network):
     assert [group["GroupId"] for group in modified["SecurityGroups"]] == [network.group]
     assert modified["MetadataOptions"]["HttpTokens"] == "optional"
     assert (
-        refusal(
-            network.ec2.modify_instance_attribute, InstanceId=instance, InstanceType={"Value": "c5.xlarge"}
-        )
+        refusal(network.ec2.modify_instance_attribute, InstanceId=instance, InstanceType={"Value": "c5.xlarge"})
         == "IncorrectInstanceState"
     )

@@ -46,9 +46,7 @@ def test_nat_gateway_holds_its_address_until_it_is_deleted(network):
     assert refusal(network.ec2.release_address, AllocationId=allocation) == "InvalidIPAddress.InUse"
     network.ec2.delete_nat_gateway(NatGatewayId=gateway["NatGatewayId"])
     network.ec2.release_address(AllocationId=allocation)
-    assert (
-        refusal(network.ec2.describe_addresses, AllocationIds=[allocation]) == "InvalidAllocationID.NotFound"
-    )
+    assert refusal(network.ec2.describe_addresses, AllocationIds=[allocation]) == "InvalidAllocationID.NotFound"
 
 
 def test_nat_gateway_client_token(network):
@@ -67,9 +65,9 @@ def test_addresses_are_filtered(network):
     instance = network.launch()
     mine, other = (network.ec2.allocate_address(Domain="vpc") for _ in range(2))
     network.ec2.create_tags(Resources=[mine["AllocationId"]], Tags=[{"Key": "Name", "Value": "squid"}])
-    association = network.ec2.associate_address(
-        AllocationId=mine["AllocationId"], InstanceId=instance["InstanceId"]
-    )["AssociationId"]
+    association = network.ec2.associate_address(AllocationId=mine["AllocationId"], InstanceId=instance["InstanceId"])[
+        "AssociationId"
+    ]
 
     def found(**parameters):
         addresses = network.ec2.describe_addresses(**parameters)["Addresses"]

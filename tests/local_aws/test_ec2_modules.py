@@ -79,9 +79,7 @@ PLAYBOOK = """
 def test_imported_key_has_its_own_fingerprint(pair, unique, material, kind, fingerprint):
     """AWS: the MD5 of the public key in DER for RSA, OpenSSH's SHA-256 for ED25519; always the same."""
     ec2 = pair.client("cn", "ec2")
-    imported = [
-        ec2.import_key_pair(KeyName=f"{unique}-{n}", PublicKeyMaterial=material.encode()) for n in (1, 2)
-    ]
+    imported = [ec2.import_key_pair(KeyName=f"{unique}-{n}", PublicKeyMaterial=material.encode()) for n in (1, 2)]
 
     described = ec2.describe_key_pairs(KeyNames=[f"{unique}-1"], IncludePublicKey=True)["KeyPairs"][0]
 
@@ -98,9 +96,7 @@ def test_imported_key_has_its_own_fingerprint(pair, unique, material, kind, fing
 def test_key_that_is_none(pair, unique):
     """AWS: InvalidKey.Format."""
     assert (
-        refusal(
-            pair.client("cn", "ec2").import_key_pair, KeyName=unique, PublicKeyMaterial=b"ssh-rsa nonsense"
-        )
+        refusal(pair.client("cn", "ec2").import_key_pair, KeyName=unique, PublicKeyMaterial=b"ssh-rsa nonsense")
         == "InvalidKey.Format"
     )
 

@@ -199,9 +199,7 @@ def test_incremental_export_holds_the_net_changes_of_its_window(subject):
             UpdateExpression="SET v = :v",
             ExpressionAttributeValues={":v": {"N": value}},
         )
-    subject.dynamodb.batch_write_item(
-        RequestItems={subject.name: [{"DeleteRequest": {"Key": key_of("deleted")}}]}
-    )
+    subject.dynamodb.batch_write_item(RequestItems={subject.name: [{"DeleteRequest": {"Key": key_of("deleted")}}]})
     subject.dynamodb.execute_statement(Statement=insert(subject, "partiql"))
     subject.dynamodb.transact_write_items(
         TransactItems=[{"Put": {"TableName": subject.name, "Item": key_of("transaction")}}]

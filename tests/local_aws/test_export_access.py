@@ -35,8 +35,7 @@ class User:
         document = {
             "Version": "2012-10-17",
             "Statement": [
-                {"Effect": "Allow", "Action": action, "Resource": resource}
-                for action, resource in statements.items()
+                {"Effect": "Allow", "Action": action, "Resource": resource} for action, resource in statements.items()
             ],
         }
         self.iam.put_user_policy(UserName=self.name, PolicyName="rights", PolicyDocument=json.dumps(document))

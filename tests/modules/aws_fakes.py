@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Fake boto3 clients whose calls are held against botocore's service models."""
+
 from __future__ import annotations
 
 from functools import cache

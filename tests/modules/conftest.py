@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run an own module in this process, as Ansible does, with a fake client and a clock that does not wait."""
+
 from __future__ import annotations
 
 import json

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the modules' documentation says of their parameters and results is what they take and return."""
+
 from __future__ import annotations
 
 import importlib

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """dynamodb_table_settings against a table like DynamoDB's: slow, eventually consistent and strict."""
+
 from __future__ import annotations
 
 import pytest
@@ -41,9 +42,7 @@ class FakeTable:
             "TableStatus": "UPDATING" if busy else self.status,
             "DeletionProtectionEnabled": self.protected,
             "KeySchema": [{"AttributeName": name, "KeyType": kind} for name, kind, _type in self.keys],
-            "AttributeDefinitions": [
-                {"AttributeName": name, "AttributeType": code} for name, _kind, code in self.keys
-            ],
+            "AttributeDefinitions": [{"AttributeName": name, "AttributeType": code} for name, _kind, code in self.keys],
         }
         if self.view:
             told["StreamSpecification"] = {"StreamEnabled": True, "StreamViewType": self.view}
@@ -70,7 +69,8 @@ class FakeTable:
             told = {"PointInTimeRecoveryStatus": "ENABLED", "RecoveryPeriodInDays": self.recovery}
         return {
             "ContinuousBackupsDescription": {
-                "ContinuousBackupsStatus": "ENABLED", "PointInTimeRecoveryDescription": told,
+                "ContinuousBackupsStatus": "ENABLED",
+                "PointInTimeRecoveryDescription": told,
             }
         }
 
@@ -111,12 +111,20 @@ def test_sets_everything_and_the_next_run_changes_nothing(run):
     first, _writes = run(table, **ALL)
     assert first["changed"] is True
     assert first["table"] == {
-        "name": "user-cn", "exists": True, "arn": ARN, "status": "ACTIVE", "stream_arn": f"{ARN}/stream/1",
-        "key_schema": {"hash": {"name": "PK", "type": "S"}}, **ALL,
+        "name": "user-cn",
+        "exists": True,
+        "arn": ARN,
+        "status": "ACTIVE",
+        "stream_arn": f"{ARN}/stream/1",
+        "key_schema": {"hash": {"name": "PK", "type": "S"}},
+        **ALL,
     }
     assert first["diff"]["before"] == {
-        "stream_view_type": "none", "point_in_time_recovery": False, "recovery_period_days": 0,
-        "deletion_protection": False, "ttl_attribute": "",
+        "stream_view_type": "none",
+        "point_in_time_recovery": False,
+        "recovery_period_days": 0,
+        "deletion_protection": False,
+        "ttl_attribute": "",
     }
     assert first["diff"]["after"] == ALL
     second, writes = run(table, **ALL)
@@ -263,8 +271,13 @@ def test_a_missing_table_in_check_mode_is_one_that_would_be_created(run):
     result, _writes = run(missing_table(), check=True, expected_key_schema=keys, **ALL)
     assert result["changed"] is True and "is not there yet" in result["msg"]
     assert result["table"] == {
-        "name": "user-cn", "exists": False, "arn": "", "status": "", "stream_arn": "",
-        "key_schema": keys, **ALL,
+        "name": "user-cn",
+        "exists": False,
+        "arn": "",
+        "status": "",
+        "stream_arn": "",
+        "key_schema": keys,
+        **ALL,
     }
     assert result["diff"]["before"] == {}
     refused, _writes = run(missing_table(), check=True, missing_ok_in_check_mode=False)
@@ -316,8 +329,7 @@ def test_a_second_ttl_change_within_the_hour_is_explained(run):
     result, _writes = run(table, ttl_attribute="expires")
     assert result["failed"]
     assert result["msg"] == (
-        "TTL of table user-cn was changed within the last hour, and AWS takes one change an hour: "
-        "run again later"
+        "TTL of table user-cn was changed within the last hour, and AWS takes one change an hour: run again later"
     )
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """lambda_event_source_mapping against mappings like Lambda's: slow, and refusing two of one stream."""
+
 from __future__ import annotations
 
 import json
@@ -51,12 +52,21 @@ class FakeLambda:
         """A mapping as if it were made before, by somebody else."""
         uuid = f"{len(self.mappings):036d}"
         self.mappings[uuid] = {
-            "UUID": uuid, "EventSourceArn": source, "FunctionArn": FUNCTION_ARN + function,
+            "UUID": uuid,
+            "EventSourceArn": source,
+            "FunctionArn": FUNCTION_ARN + function,
             "State": "Enabled",
-            "StateTransitionReason": "User action", "BatchSize": 100, "MaximumBatchingWindowInSeconds": 0,
-            "ParallelizationFactor": 1, "StartingPosition": "LATEST", "DestinationConfig": {"OnFailure": {}},
-            "MaximumRecordAgeInSeconds": -1, "MaximumRetryAttempts": -1, "BisectBatchOnFunctionError": False,
-            "FunctionResponseTypes": [], **more,
+            "StateTransitionReason": "User action",
+            "BatchSize": 100,
+            "MaximumBatchingWindowInSeconds": 0,
+            "ParallelizationFactor": 1,
+            "StartingPosition": "LATEST",
+            "DestinationConfig": {"OnFailure": {}},
+            "MaximumRecordAgeInSeconds": -1,
+            "MaximumRetryAttempts": -1,
+            "BisectBatchOnFunctionError": False,
+            "FunctionResponseTypes": [],
+            **more,
         }
         return self.mappings[uuid]
 
@@ -135,9 +145,13 @@ def test_creates_with_everything_and_the_next_run_changes_nothing(run):
     assert writes == ["create_event_source_mapping"] and first["changed"]
     (uuid,) = fake.mappings
     assert first["mapping"] == {
-        **ALL, "uuid": uuid, "event_source_arn": NEW_STREAM, "function_arn": FUNCTION_ARN + "f",
+        **ALL,
+        "uuid": uuid,
+        "event_source_arn": NEW_STREAM,
+        "function_arn": FUNCTION_ARN + "f",
         "state": "Enabled",
-        "starting_position": "TRIM_HORIZON", "enabled": True,
+        "starting_position": "TRIM_HORIZON",
+        "enabled": True,
         "filter_patterns": ['{"eventName":["INSERT","MODIFY"]}', '{"eventName":["REMOVE"]}'],
     }
     assert first["diff"]["before"] == {"mappings": []}
@@ -153,13 +167,21 @@ def test_what_goes_over_the_wire_at_creation(run_module, clock):
     # empty
     client = fake_client("lambda", FakeLambda())
     run_module(
-        lambda_event_source_mapping, client, function_name="f", event_source_arn=KINESIS,
-        on_failure_destination_arn="", filter_patterns=[],
+        lambda_event_source_mapping,
+        client,
+        function_name="f",
+        event_source_arn=KINESIS,
+        on_failure_destination_arn="",
+        filter_patterns=[],
     )
     client.create_event_source_mapping.assert_called_once_with(
-        FunctionName="f", EventSourceArn=KINESIS, Enabled=True, BatchSize=500,
+        FunctionName="f",
+        EventSourceArn=KINESIS,
+        Enabled=True,
+        BatchSize=500,
         MaximumBatchingWindowInSeconds=0,
-        ParallelizationFactor=10, StartingPosition="TRIM_HORIZON",
+        ParallelizationFactor=10,
+        StartingPosition="TRIM_HORIZON",
     )
 
 
@@ -313,8 +335,14 @@ def test_check_mode_before_function_or_stream_exist(run, source):
     assert result["changed"] and writes == []
     assert result["msg"] == "f: create the mapping"
     assert result["mapping"] == {
-        **ALL, "uuid": "", "event_source_arn": source, "function_arn": "", "state": "", "enabled": True,
-        "starting_position": "TRIM_HORIZON", "filter_patterns": [],
+        **ALL,
+        "uuid": "",
+        "event_source_arn": source,
+        "function_arn": "",
+        "state": "",
+        "enabled": True,
+        "starting_position": "TRIM_HORIZON",
+        "filter_patterns": [],
     }
 
 
@@ -353,7 +381,8 @@ def test_outside_check_mode_a_stream_must_be_named(run, params):
         ({"starting_position": "AT_TIMESTAMP", "starting_position_timestamp": "noon"}, "is no ISO 8601 time"),
         (
             {
-                "starting_position": "AT_TIMESTAMP", "starting_position_timestamp": "2025-01-01T00:00:00",
+                "starting_position": "AT_TIMESTAMP",
+                "starting_position_timestamp": "2025-01-01T00:00:00",
                 "event_source_arn": NEW_STREAM,
             },
             "for Kinesis only",
@@ -388,8 +417,12 @@ def test_a_time_to_start_at_is_utc(run_module, clock):
     # UTC
     client = fake_client("lambda", FakeLambda())
     run_module(
-        lambda_event_source_mapping, client, function_name="f", event_source_arn=KINESIS,
-        starting_position="AT_TIMESTAMP", starting_position_timestamp="2025-01-31T02:00:00",
+        lambda_event_source_mapping,
+        client,
+        function_name="f",
+        event_source_arn=KINESIS,
+        starting_position="AT_TIMESTAMP",
+        starting_position_timestamp="2025-01-31T02:00:00",
     )
     sent = client.create_event_source_mapping.call_args.kwargs["StartingPositionTimestamp"]
     assert sent.isoformat() == "2025-01-31T02:00:00+00:00"

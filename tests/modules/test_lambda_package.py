@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """lambda_package writes a zip when its bytes change, and only then."""
+
 from __future__ import annotations
 
 import base64
@@ -61,9 +62,7 @@ def test_check_mode(run_module, tmp_path, sources, may_write):
     # GIVEN no zip WHEN the module runs in check mode THEN it tells the change, and writes unless that is
     # forbidden
     dest = tmp_path / "x.zip"
-    result = run_module(
-        lambda_package, check=True, dest=str(dest), sources=sources, write_in_check_mode=may_write
-    )
+    result = run_module(lambda_package, check=True, dest=str(dest), sources=sources, write_in_check_mode=may_write)
     assert result["changed"]
     assert result["written"] == dest.exists() == may_write
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """ssm_parameter_info tells what is there, and no secret."""
+
 from __future__ import annotations
 
 import json
@@ -34,7 +35,11 @@ class FakeSsm:
         kind, value = self.parameters[name]
         arn = f"arn:aws-cn:ssm:cn-north-1:100000000001:parameter{name}"
         return {
-            "Name": name, "Type": kind, "Value": value, "Version": 3, "LastModifiedDate": CHANGED_AT,
+            "Name": name,
+            "Type": kind,
+            "Value": value,
+            "Version": 3,
+            "LastModifiedDate": CHANGED_AT,
             "ARN": arn,
         }
 
@@ -50,8 +55,12 @@ def test_tells_what_is_there_and_what_is_not(run_module, check):
     assert result["parameters"] == [
         {"name": "/a/none", "exists": False, "type": "", "version": 0, "last_modified": ""},
         {
-            "name": "/a/key", "exists": True, "type": "String", "version": 3,
-            "last_modified": "2025-01-31T10:00:00+00:00", "value": "AKIA",
+            "name": "/a/key",
+            "exists": True,
+            "type": "String",
+            "version": 3,
+            "last_modified": "2025-01-31T10:00:00+00:00",
+            "value": "AKIA",
         },
     ]
 

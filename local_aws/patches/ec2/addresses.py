@@ -96,17 +96,14 @@ def associate_address(params):
 def already_associated(address: dict) -> Refused:
     return Refused(
         "Resource.AlreadyAssociated",
-        f"resource {address['AllocationId']} is already associated with associate-id "
-        f"{address['AssociationId']}",
+        f"resource {address['AllocationId']} is already associated with associate-id {address['AssociationId']}",
     )
 
 
 def _target(params) -> dict:
     instance_id, interface_id = given(params, "InstanceId"), given(params, "NetworkInterfaceId")
     if interface_id:
-        return found(
-            ec2._network_interfaces, interface_id, "InvalidNetworkInterfaceID.NotFound", "network interface"
-        )
+        return found(ec2._network_interfaces, interface_id, "InvalidNetworkInterfaceID.NotFound", "network interface")
     found(ec2._instances, instance_id, "InvalidInstanceID.NotFound", "instance ID")
     attached = interfaces.of_instance(instance_id)
     if not attached:
@@ -151,9 +148,7 @@ def unbind(address: dict) -> None:
     interface = ec2._network_interfaces.get(address["NetworkInterfaceId"])
     if interface:
         show_on(interface, None)
-    address.update(
-        {"AssociationId": None, "InstanceId": None, "NetworkInterfaceId": None, "PrivateIpAddress": None}
-    )
+    address.update({"AssociationId": None, "InstanceId": None, "NetworkInterfaceId": None, "PrivateIpAddress": None})
 
 
 def disassociate_address(params):

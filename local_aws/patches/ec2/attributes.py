@@ -34,8 +34,7 @@ def as_launched(params: dict) -> dict:
     """What RunInstances says of them, or the defaults."""
     return {
         "MetadataOptions": {
-            name: given(params, f"MetadataOptions.{name}") or default
-            for name, default in METADATA_OPTIONS.items()
+            name: given(params, f"MetadataOptions.{name}") or default for name, default in METADATA_OPTIONS.items()
         },
         "Attributes": {name: given(params, name) or default for name, default in ATTRIBUTES.items()},
     }
@@ -70,8 +69,7 @@ def describe_instance_attribute(params):
     return ec2._xml(
         200,
         "DescribeInstanceAttributeResponse",
-        f"{element('instanceId', instance['InstanceId'])}"
-        f"<{attribute}>{element('value', shown)}</{attribute}>",
+        f"{element('instanceId', instance['InstanceId'])}<{attribute}>{element('value', shown)}</{attribute}>",
     )
 
 

@@ -132,10 +132,7 @@ def xml(instance: dict) -> str:
     text = EMPTY_NAMES.sub("", original_xml(instance))
     attached = "".join(map(interfaces.fields, interfaces.of_instance(instance["InstanceId"])))
     end = text.rindex("</item>")
-    return (
-        f"{text[:end]}<networkInterfaceSet>{attached}</networkInterfaceSet>{attributes.xml(instance)}"
-        f"{text[end:]}"
-    )
+    return f"{text[:end]}<networkInterfaceSet>{attached}</networkInterfaceSet>{attributes.xml(instance)}{text[end:]}"
 
 
 def describe_instances(params):

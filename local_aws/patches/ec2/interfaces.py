@@ -60,8 +60,7 @@ def create(subnet_id, group_ids, private_ip=None, description="", kind="interfac
 def groups_named(identifiers: list[str]) -> list[dict]:
     """The security groups as interfaces and instances show them."""
     groups = [
-        found(ec2._security_groups, identifier, "InvalidGroup.NotFound", "security group")
-        for identifier in identifiers
+        found(ec2._security_groups, identifier, "InvalidGroup.NotFound", "security group") for identifier in identifiers
     ]
     return [{"GroupId": group["GroupId"], "GroupName": group["GroupName"]} for group in groups]
 
@@ -119,9 +118,7 @@ def describe_network_interfaces(params):
         if (not identifiers or interface["NetworkInterfaceId"] in identifiers)
         and passes(params, interface["NetworkInterfaceId"], _values(interface))
     )
-    return ec2._xml(
-        200, "DescribeNetworkInterfacesResponse", f"<networkInterfaceSet>{items}</networkInterfaceSet>"
-    )
+    return ec2._xml(200, "DescribeNetworkInterfacesResponse", f"<networkInterfaceSet>{items}</networkInterfaceSet>")
 
 
 def _values(interface: dict) -> dict:
@@ -177,15 +174,11 @@ def association_xml(interface: dict) -> str:
 def _address_in(subnet: dict, wanted: str | None) -> str:
     network = ipaddress.ip_network(subnet["CidrBlock"])
     taken = {
-        one["PrivateIpAddress"]
-        for one in ec2._network_interfaces.values()
-        if one["SubnetId"] == subnet["SubnetId"]
+        one["PrivateIpAddress"] for one in ec2._network_interfaces.values() if one["SubnetId"] == subnet["SubnetId"]
     }
     if wanted is not None:
         if ipaddress.ip_address(wanted) not in network:
-            raise Refused(
-                "InvalidParameterValue", f"Address {wanted} does not fall within the subnet's address range"
-            )
+            raise Refused("InvalidParameterValue", f"Address {wanted} does not fall within the subnet's address range")
         if wanted in taken:
             raise Refused("InvalidIPAddress.InUse", f"Address {wanted} is in use.")
         return wanted

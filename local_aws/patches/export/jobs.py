@@ -130,9 +130,7 @@ def _bucket_scope(job: Job, account_id: str, region: str):
 def _check_key(description: dict) -> None:
     key = description.get("S3SseKmsKeyId")
     if key and key != AWS_MANAGED_KEY and kms._resolve_key(key) is None:
-        raise Failed(
-            "KmsNotFoundException", _s3_message(f"Key '{key}' does not exist", 400, "KMS.NotFoundException")
-        )
+        raise Failed("KmsNotFoundException", _s3_message(f"Key '{key}' does not exist", 400, "KMS.NotFoundException"))
 
 
 async def _write(job: Job) -> dict:
@@ -196,8 +194,7 @@ def _upload(description: dict, key: str, body: bytes) -> str:
     part = _checked(s3._upload_part(bucket, key, body, {**upload, "partNumber": ["1"]}, {}))
     etag = part[1]["ETag"]
     request = (
-        "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber>"
-        f"<ETag>{etag}</ETag></Part></CompleteMultipartUpload>"
+        f"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part></CompleteMultipartUpload>"
     )
     done = _checked(s3._complete_multipart_upload(bucket, key, request.encode(), upload, {}))
     return re.search(r"<ETag>(.+?)</ETag>", done[2].decode())[1].replace("&quot;", "").strip('"')

@@ -55,9 +55,7 @@ class Operations:
         return answer
 
     def _table(self, arn: str) -> dict:
-        name = requests.table_name(
-            arn, self._side.partition, dynamodb.get_region(), dynamodb.get_account_id()
-        )
+        name = requests.table_name(arn, self._side.partition, dynamodb.get_region(), dynamodb.get_account_id())
         table = dynamodb._tables.get(name)
         if table is None:
             raise Refused("TableNotFoundException", f"Table not found: {arn}")

@@ -57,9 +57,7 @@ def _check_specification(request: dict) -> None:
     incremental = request.get("ExportType") == "INCREMENTAL_EXPORT"
     given = request.get("IncrementalExportSpecification")
     if given is None and incremental:
-        raise _unsuitable(
-            "Incremental Export Specification expected when export type is set as Incremental Export"
-        )
+        raise _unsuitable("Incremental Export Specification expected when export type is set as Incremental Export")
     if given is None:
         return
     _check_enum("incrementalExportSpecification.exportViewType", given.get("ExportViewType"), VIEWS)
@@ -68,9 +66,7 @@ def _check_specification(request: dict) -> None:
             "Export Type expected to be Incremental Export when incremental export specification is provided"
         )
     if not incremental:
-        raise _unsuitable(
-            "When Export Type is Full Export , Incremental Export Specification should not be provided"
-        )
+        raise _unsuitable("When Export Type is Full Export , Incremental Export Specification should not be provided")
     if given.get("ExportFromTime") is None:
         raise _unsuitable("ExportFromTime must be provided in IncrementalExportSpecification")
 
@@ -79,9 +75,7 @@ def table_name(arn: str, partition: str, region: str, account_id: str) -> str:
     """The name of the table that the ARN names, in the region that is asked."""
     parts = arn.split(":", 5)
     if len(parts) != 6 or parts[0] != "arn":
-        raise Refused(
-            "ValidationException", "One or more parameter values were invalid: tableArn is not a valid ARN"
-        )
+        raise Refused("ValidationException", "One or more parameter values were invalid: tableArn is not a valid ARN")
     kind, _, name = parts[5].partition("/")
     if kind != "table" or not name or "/" in name:
         raise _unsuitable("Table ARN is invalid.")
@@ -105,9 +99,7 @@ def full_time(request: dict, log: ChangeLog | None, table: str) -> float | None:
     if not log.earliest_restorable() <= wanted <= time.time():
         raise Refused("InvalidExportTimeException", "Export Time is invalid")
     if wanted > log.latest_restorable():
-        raise Refused(
-            "InvalidExportTimeException", "Point in Time Recovery is not available for specified export time"
-        )
+        raise Refused("InvalidExportTimeException", "Point in Time Recovery is not available for specified export time")
     return wanted
 
 
@@ -121,13 +113,10 @@ def window(request: dict, log: ChangeLog | None) -> dict:
             f"Incremental export period from time cannot be less than the table creation time : {_iso(start)}"
         )
     if end > time.time():
-        raise _wrong_time(
-            f"Incremental export period to time cannot be greater than the current time : {_iso(end)}"
-        )
+        raise _wrong_time(f"Incremental export period to time cannot be greater than the current time : {_iso(end)}")
     if start >= end:
         raise _wrong_time(
-            "Incremental export period from time should not be greater or equal to "
-            "incremental export period to time"
+            "Incremental export period from time should not be greater or equal to incremental export period to time"
         )
     if end - start < settings.min_window_seconds():
         raise _wrong_time(f"{LENGTH} is less than {settings.min_window_seconds() / 60:g} minutes")
@@ -149,8 +138,7 @@ def _invalid(name: str, value: str | None, demand: str) -> Refused:
     shown = "null" if value is None else f"'{value}'"
     return Refused(
         "ValidationException",
-        f"1 validation error detected: Value {shown} at '{name}' failed to "
-        f"satisfy constraint: Member must {demand}",
+        f"1 validation error detected: Value {shown} at '{name}' failed to satisfy constraint: Member must {demand}",
     )
 
 
