@@ -108,7 +108,9 @@ class PeerStream:
     def _refusal(self, error: ClientError) -> Exception:
         code = _code(error)
         if code in REFUSED_KEY:
-            return PeerRefused(f"the peer refused the key pair ({code}): store a valid one, see rotate or deploy.yml")
+            return PeerRefused(
+                f"the peer refused the key pair ({code}): run deploy.yml for both sides, or with a valid key pair given"
+            )
         if code in ("AccessDeniedException", "AccessDenied", "ResourceNotFoundException"):
             return PeerRefused(
                 f"the peer's stream {self._stream} cannot be written ({code}): "
