@@ -35,7 +35,7 @@ def left(pair, side):
         "users": [user["UserName"] for user in client["iam"].list_users()["Users"]],
         "roles": [role["RoleName"] for role in client["iam"].list_roles()["Roles"] if role["Path"] == "/"],
         "functions": [function["FunctionName"] for function in client["lambda"].list_functions()["Functions"]],
-        "mappings": client["lambda"].list_event_source_mappings()["EventSourceMappings"],
+        "mappings": [mapping["UUID"] for mapping in client["lambda"].list_event_source_mappings()["EventSourceMappings"]],
         "buckets": [bucket["Name"] for bucket in client["s3"].list_buckets()["Buckets"]],
         "log groups": [group["logGroupName"] for group in client["logs"].describe_log_groups()["logGroups"]],
     }
