@@ -144,10 +144,10 @@ def test_each_side_alone(tmp_path):
     with started_pair(tmp_path / "local") as pair:
         pairs = {}
         for side, peer in (("cn", "sg"), ("sg", "cn")):
-            iam = pair.client(peer, "iam")
+            first = run_playbook(pair, "deploy.yml", "--limit", peer, "--tags", "kinesis_stream,peer_user")
+            assert first.returncode == 0, first.stdout + first.stderr
             user = f"dynabridge-peer-{side}"
-            iam.create_user(UserName=user)
-            pairs[side] = iam.create_access_key(UserName=user)["AccessKey"]
+            pairs[side] = pair.client(peer, "iam").create_access_key(UserName=user)["AccessKey"]
         for side in ("cn", "sg"):
             given = {
                 "DYNABRIDGE_PEER_ACCESS_KEY": pairs[side]["AccessKeyId"],
