@@ -169,6 +169,13 @@ class Bridge:
     cn: Side
     sg: Side
 
+    @classmethod
+    def of(cls, pair: LocalPair) -> "Bridge":
+        return cls(Side(pair, "cn"), Side(pair, "sg"))
+
+    def client(self, side: str, service: str):
+        return getattr(self, side).client(service)
+
     def replicates(self, key: str, **attributes) -> None:
         """See that a write on cn arrives on sg."""
         written = self.cn.write(key, **attributes)

@@ -188,7 +188,7 @@ def refused(side: Side, function: str, since: float, place: str, *words: str) ->
 
 @pytest.fixture
 def bridge(deployed_pair):
-    return Bridge(Side(deployed_pair, "cn"), Side(deployed_pair, "sg"))
+    return Bridge.of(deployed_pair)
 
 
 @pytest.fixture
