@@ -179,6 +179,7 @@ def main() -> None:
                 print(f"{name:10} {rate:7.0f} items/s   {2 * items} changes in {records} Kinesis records", flush=True)
         for name, code in (("plain", plain_code), ("dynabridge", own_code)):
             bridge.install(code)
+            drain(bridge, f"{name}-lag-warm", WARM_UP, present)
             lags = lag(bridge, name, 40, present)
             print(
                 f"{name:10} lag at {LAG_RATE} items/s: p50 {lags[len(lags) // 2]:.2f} s, p99 {lags[int(len(lags) * 0.99)]:.2f} s",
