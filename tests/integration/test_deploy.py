@@ -57,7 +57,8 @@ def test_drift_is_seen_and_mended(deployed_pair):
 
     seen = deploy(deployed_pair, "--check", "--diff")
     assert all(count >= 1 for count in changed(seen).values())
-    assert re.search(r"^-.*batch_size\W+7\b", seen, re.MULTILINE) and re.search(r"^\+.*batch_size\W+500\b", seen, re.MULTILINE)
+    assert re.search(r"^-.*batch_size\W+7\b", seen, re.MULTILINE)
+    assert re.search(r"^\+.*batch_size\W+500\b", seen, re.MULTILINE)
     assert functions.get_event_source_mapping(UUID=mapping["UUID"])["BatchSize"] == 7, "check mode changes nothing"
 
     deploy(deployed_pair)

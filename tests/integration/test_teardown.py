@@ -27,6 +27,7 @@ def left(pair, side):
     client = {
         name: pair.client(side, name) for name in ("dynamodb", "kinesis", "sqs", "ssm", "iam", "lambda", "s3", "logs")
     }
+    mappings = client["lambda"].list_event_source_mappings()["EventSourceMappings"]
     return {
         "tables": client["dynamodb"].list_tables()["TableNames"],
         "streams": client["kinesis"].list_streams()["StreamNames"],
@@ -35,7 +36,7 @@ def left(pair, side):
         "users": [user["UserName"] for user in client["iam"].list_users()["Users"]],
         "roles": [role["RoleName"] for role in client["iam"].list_roles()["Roles"] if role["Path"] == "/"],
         "functions": [function["FunctionName"] for function in client["lambda"].list_functions()["Functions"]],
-        "mappings": [mapping["UUID"] for mapping in client["lambda"].list_event_source_mappings()["EventSourceMappings"]],
+        "mappings": [mapping["UUID"] for mapping in mappings],
         "buckets": [bucket["Name"] for bucket in client["s3"].list_buckets()["Buckets"]],
         "log groups": [group["logGroupName"] for group in client["logs"].describe_log_groups()["logGroups"]],
     }
