@@ -25,6 +25,7 @@ class SenderSettings:
     target_stream: str
     target_tables: Mapping[str, str]
     quarantine_bucket: str
+    namespace: str
     names: StampNames
     proxies: Mapping[str, str]
     replicate_ttl_deletes: bool
@@ -46,6 +47,7 @@ class ReceiverSettings:
     tables: frozenset[str]
     stats_table: str
     quarantine_bucket: str
+    namespace: str
     names: StampNames
     write_batch: int
 
@@ -59,6 +61,7 @@ def sender_settings(env: Mapping[str, str]) -> SenderSettings:
         target_stream=_required(env, "TARGET_STREAM"),
         target_tables=_twins(_required(env, "TARGET_TABLE")),
         quarantine_bucket=_required(env, "QUARANTINE_BUCKET"),
+        namespace=env.get("METRIC_NAMESPACE") or "DDB-Replicator",
         names=_stamp_names(env),
         proxies=_proxies(env),
         replicate_ttl_deletes=_switch(env, "REPLICATE_TTL_DELETES"),
@@ -73,6 +76,7 @@ def receiver_settings(env: Mapping[str, str]) -> ReceiverSettings:
         tables=frozenset(_required(env, "TARGET_TABLE").split(",")),
         stats_table=_required(env, "STATS_TABLE"),
         quarantine_bucket=_required(env, "QUARANTINE_BUCKET"),
+        namespace=env.get("METRIC_NAMESPACE") or "DDB-Replicator",
         names=_stamp_names(env),
         write_batch=_number(env, "WRITE_BATCH", 100, 1, 100),
     )

@@ -9,7 +9,6 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-NAMESPACE = "DDB-Replicator"
 DIMENSIONS = [{"Name": "replicator", "Value": "ddb-replicator"}]
 # Of the tally these are published when they happen: each means that somebody has to look.
 ALARMING = {
@@ -47,7 +46,9 @@ def count_replicated(dynamodb: Any, stats_table: str, applied: int, lag: float) 
     return metrics
 
 
-def report(function: str, tally: Mapping[str, int], cloudwatch: Any, metrics: Metrics | None = None) -> None:
+def report(
+    function: str, tally: Mapping[str, int], cloudwatch: Any, namespace: str, metrics: Metrics | None = None
+) -> None:
     """Log the batch in one line and publish its metrics, at 1-second resolution, in one call."""
     log(function=function, **{name: number for name, number in tally.items() if number})
     metrics = (metrics or {}) | {metric: (tally[name], "Count") for name, metric in ALARMING.items() if tally.get(name)}
@@ -58,7 +59,7 @@ def report(function: str, tally: Mapping[str, int], cloudwatch: Any, metrics: Me
         for name, (value, unit) in metrics.items()
     ]
     try:
-        cloudwatch.put_metric_data(Namespace=NAMESPACE, MetricData=data)
+        cloudwatch.put_metric_data(Namespace=namespace, MetricData=data)
     except (ClientError, BotoCoreError) as error:
         log(error=f"metrics {', '.join(metrics)} not published: {error}")
 

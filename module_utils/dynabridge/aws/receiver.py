@@ -43,7 +43,7 @@ class Receiver:
         self._tally(outcome, tally)
         applied = _count(outcome.applied)
         metrics = count_replicated(self.dynamodb, self.settings.stats_table, applied, self._lag(outcome.applied))
-        report("replicator_kinesis", tally, self.cloudwatch, metrics)
+        report("replicator_kinesis", tally, self.cloudwatch, self.settings.namespace, metrics)
         return {"batchItemFailures": self._failures(records, outcome)}
 
     def _changes(self, records: list[dict], tally: Counter[str]) -> list[Change]:

@@ -38,7 +38,7 @@ class Sender:
         tally.update(
             sent=len(changes) - _count(unsent), kinesis_records=len(packed) - len(unsent), unsent=_count(unsent)
         )
-        report("ddb_send_to_kinesis", tally, self.cloudwatch)
+        report("ddb_send_to_kinesis", tally, self.cloudwatch, self.settings.namespace)
         return {"batchItemFailures": self._failures(records, unsent)}
 
     def _changes(self, records: list[dict], tally: Counter[str]) -> list[Change]:
