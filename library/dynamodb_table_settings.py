@@ -207,6 +207,7 @@ except ImportError:
     pass  # AnsibleAWSModule says so
 
 from ansible.module_utils.dynabridge import desired_state
+from ansible.module_utils.dynabridge.aws.answers import error_code
 from ansible.module_utils.dynabridge.desired_state import NO_STREAM, DesiredStateError
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
@@ -317,10 +318,6 @@ class Table:
             lambda error: isinstance(error, ClientError) and error_code(error) == temporary_code,
             self.timeout,
         )
-
-
-def error_code(error) -> str:
-    return error.response.get("Error", {}).get("Code", "")
 
 
 def stream_steps(view: str, wanted_view: str) -> list[dict]:

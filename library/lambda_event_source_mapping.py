@@ -264,6 +264,7 @@ except ImportError:
 
 from ansible.module_utils.common.warnings import warn
 from ansible.module_utils.dynabridge import desired_state
+from ansible.module_utils.dynabridge.aws.answers import error_code
 from ansible.module_utils.dynabridge.desired_state import DesiredStateError
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
@@ -379,10 +380,6 @@ class Mappings:
 
     def _patiently(self, call, **arguments):
         return desired_state.keep_trying(lambda: call(**arguments), is_temporary, self.timeout)
-
-
-def error_code(error) -> str:
-    return error.response.get("Error", {}).get("Code", "")
 
 
 def state_text(mapping: dict) -> str:

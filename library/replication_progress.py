@@ -136,6 +136,7 @@ from typing import Any
 with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
     from botocore.exceptions import BotoCoreError, ClientError
 
+from ansible.module_utils.dynabridge.aws.answers import error_code
 from ansible.module_utils.dynabridge.curves import progress_line, rate, thin
 from ansible.module_utils.dynabridge.errors import DynabridgeError, SettingsError
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
@@ -266,7 +267,7 @@ def read_counter(client: Any, table: str, counter: str) -> int:
     try:
         row = client.get_item(TableName=table, Key={"PK": {"S": counter}}, ConsistentRead=True).get("Item", {})
     except ClientError as error:
-        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+        if error_code(error) != "ResourceNotFoundException":
             raise
         raise SettingsError(
             f"There is no table {table} in {client.meta.region_name}: deploy the side first."

@@ -22,6 +22,7 @@ from ..changes import PUT, Change
 from ..conflict import condition
 from ..errors import MalformedRecord, TableUnavailable
 from ..stamps import StampNames
+from .answers import error_code
 
 # TransactWriteItems: 100 actions, 4 MB (DynamoDB API reference). Measured here as JSON, which is longer than the item.
 TRANSACTION_BYTES = 3_500_000
@@ -110,7 +111,7 @@ class Applier:
                 self._call(write)
             except ClientError as error:
                 self._raise_if_unavailable(error, change)
-                code, reason = error.response["Error"]["Code"], str(error)
+                code, reason = error_code(error), str(error)
                 if code == "ConditionalCheckFailedException":
                     outcome.refused.append(change)
                 elif code in INVALID:
@@ -131,7 +132,7 @@ class Applier:
 
     @staticmethod
     def _raise_if_unavailable(error: ClientError, change: Change) -> None:
-        code = error.response["Error"]["Code"]
+        code = error_code(error)
         if code in UNAVAILABLE:
             raise TableUnavailable(
                 f"table {change.table} cannot be written ({code}): "

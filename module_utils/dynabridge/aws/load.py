@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from ..errors import DynabridgeError
 from ..load_plan import DELETE, KeySchema, LoadPlan, Profile, backoff, batches, key_of, pause, profile_item
 from ..stamps import StampNames
+from .answers import error_code
 
 BATCH = 25  # BatchWriteItem takes no more
 PATIENCE = 300.0  # seconds in which at least one item must get through
@@ -122,9 +123,9 @@ def _write_once(client: Any, table: str, requests: list[dict[str, Any]]) -> tupl
     try:
         answer = client.batch_write_item(RequestItems={table: requests})
     except ClientError as error:
-        if error.response["Error"]["Code"] not in BUSY:
+        if error_code(error) not in BUSY:
             raise LoadFailed(f"Table {table} refuses the items: {error}") from error
-        return requests, error.response["Error"]["Code"]
+        return requests, error_code(error)
     return answer.get("UnprocessedItems", {}).get(table, []), "all came back unprocessed"
 
 

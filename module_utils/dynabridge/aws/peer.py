@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from ..errors import PeerKeyMissing, PeerRefused
 from ..wire import WireRecord
+from .answers import error_code
 
 # PutRecords: 500 records and 5 MB a call (Kinesis Data Streams API reference).
 CALL_RECORDS = 500
@@ -94,19 +95,19 @@ class PeerStream:
             try:
                 return use(self._client)
             except ClientError as error:
-                if _code(error) not in REFUSED_KEY:
+                if error_code(error) not in REFUSED_KEY:
                     raise self._refusal(error) from error
         access_key, secret_key = self._read_key()
         self._client = self._connect(access_key, secret_key)
         try:
             return use(self._client)
         except ClientError as error:
-            if _code(error) in REFUSED_KEY:
+            if error_code(error) in REFUSED_KEY:
                 self._client = None
             raise self._refusal(error) from error
 
     def _refusal(self, error: ClientError) -> Exception:
-        code = _code(error)
+        code = error_code(error)
         if code in REFUSED_KEY:
             return PeerRefused(
                 f"the peer refused the key pair ({code}): run deploy.yml for both sides, or with a valid key pair given"
@@ -117,10 +118,6 @@ class PeerStream:
                 f"{error.response['Error'].get('Message', '')}; run deploy.yml for the peer"
             )
         return error
-
-
-def _code(error: ClientError) -> str:
-    return error.response.get("Error", {}).get("Code", "")
 
 
 def _one_of_each_lane(lanes: dict[str, deque[WireRecord]]) -> list[WireRecord]:

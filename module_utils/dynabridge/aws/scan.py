@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 from botocore.exceptions import ClientError
 
 from ..errors import TableUnavailable
+from .answers import error_code
 
 
 class Reducer(Protocol):
@@ -29,7 +30,7 @@ def describe_keys(client: Any, table: str) -> tuple[tuple[str, str], ...]:
     try:
         description = client.describe_table(TableName=table)["Table"]
     except ClientError as error:
-        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+        if error_code(error) != "ResourceNotFoundException":
             raise
         raise TableUnavailable(
             f"There is no table {table} in {client.meta.region_name} of this account (endpoint {client.meta.endpoint_url}):"
