@@ -10,6 +10,7 @@ import base64
 import bisect
 import json
 import zlib
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from ministack.services import dynamodb, kinesis
@@ -31,7 +32,7 @@ class StreamRecord:
     event: dict
 
 
-class Shard:
+class Shard(ABC):
     """What both kinds of shard share: reading onwards from a place."""
 
     info_key = ""  # of the on-failure message
@@ -40,21 +41,25 @@ class Shard:
         self.arn, self.shard_id = arn, shard_id
         _arn, _partition, _service, self.region, self.account, self.resource = arn.split(":", 5)
 
+    @abstractmethod
     def raw(self) -> list[dict]:
         """The live records, oldest first; none if the stream is gone."""
-        raise NotImplementedError
 
+    @abstractmethod
     def sequence_number(self, raw: dict) -> str:
-        raise NotImplementedError
+        """The record's sequence number."""
 
+    @abstractmethod
     def arrival(self, raw: dict) -> float:
-        raise NotImplementedError
+        """Epoch seconds of its arrival."""
 
+    @abstractmethod
     def key(self, raw: dict) -> str:
-        raise NotImplementedError
+        """What records of one item have in common: they share a lane."""
 
+    @abstractmethod
     def event(self, raw: dict, role: str) -> dict:
-        raise NotImplementedError
+        """The record as the function gets it."""
 
     def read(self, after: int, limit: int) -> list[dict]:
         raw = self.raw()
