@@ -76,8 +76,11 @@ class Receiver:
         tally["quarantined"] += 1
 
     def _lag(self, applied: list[Change]) -> float:
-        """Seconds from the oldest write of the batch to now (AWS rounds the time of the write to the second)."""
-        return max((self.now() - change.at for change in applied if change.at), default=0.0)
+        """Seconds from the oldest write of the batch to now; 0 where the other side's clock is ahead.
+
+        AWS rounds the time of the write to the second.
+        """
+        return max((max(0.0, self.now() - change.at) for change in applied if change.at), default=0.0)
 
     @staticmethod
     def _tally(outcome: Outcome, tally: Counter[str]) -> None:
