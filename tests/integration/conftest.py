@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.support import Bridge
 from tests.local_pair import run_playbook, started_pair
 
 
@@ -29,3 +30,16 @@ def deployed_pair(tmp_path_factory):
         result = run_playbook(pair, "deploy.yml")
         assert result.returncode == 0, result.stdout + result.stderr
         yield pair
+
+
+@pytest.fixture
+def bridge(deployed_pair):
+    """The deployed pair with what tests of a running bridge ask of it."""
+    return Bridge.of(deployed_pair)
+
+
+@pytest.fixture
+def key(bridge):
+    """The key of an item that no other test uses."""
+    with bridge.own_key() as name:
+        yield name

@@ -12,7 +12,7 @@ from tests.local_pair import LocalPair
 SENDER, RECEIVER = "ddb_send_to_kinesis", "replicator_kinesis"
 
 
-def eventually(look, seconds: float = 40.0):
+def eventually(look, seconds: float = 60.0):
     """Look until something true is seen, and give it; fail with what was seen last."""
     deadline = time.monotonic() + seconds
     while not (seen := look()):

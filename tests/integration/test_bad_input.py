@@ -19,17 +19,6 @@ from tests.integration.test_teardown import left
 from tests.local_pair import REPOSITORY, LocalPair, run_playbook
 
 
-@pytest.fixture
-def bridge(deployed_pair):
-    return Bridge.of(deployed_pair)
-
-
-@pytest.fixture
-def key(bridge):
-    with bridge.own_key() as name:
-        yield name
-
-
 @pytest.fixture(scope="module")
 def empty(empty_pair):
     """Both sides without a bridge, clients kept."""

@@ -188,17 +188,6 @@ def refused(side: Side, function: str, since: float, place: str, *words: str) ->
         eventually(lambda: side.logged(function, since, "AccessDenied", *words))
 
 
-@pytest.fixture
-def bridge(deployed_pair):
-    return Bridge.of(deployed_pair)
-
-
-@pytest.fixture
-def key(bridge):
-    with bridge.own_key() as name:
-        yield name
-
-
 @pytest.mark.parametrize(("function", "sid"), [(function, sid) for function in SIDS for sid in SIDS[function]])
 def test_no_statement_is_dispensable(bridge, key, function, sid):
     """GIVEN a policy without one statement WHEN its right is needed THEN AWS refuses; restored, replication goes on."""

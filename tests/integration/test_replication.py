@@ -7,20 +7,12 @@ import uuid
 
 import pytest
 
+from tests.integration.support import eventually
 from tests.integration.test_deploy import deploy
 from tests.local_pair import run_playbook, started_pair
 
 TABLES = {"cn": "user-cn", "sg": "user-sg"}
 REGIONS = {"cn": "cn-north-1", "sg": "ap-southeast-1"}
-
-
-def wait_until(condition, timeout=60):
-    """Give the condition's first true value; fail after the timeout."""
-    deadline = time.time() + timeout
-    while not (value := condition()):
-        assert time.time() < deadline, "did not come about in time"
-        time.sleep(0.05)
-    return value
 
 
 def stamp(side, when=None):
@@ -50,7 +42,7 @@ EVERY_TYPE = {
 def test_every_type_arrives_as_it_left(deployed_pair, here, there):
     key = {"PK": {"S": f"types-{uuid.uuid4()}"}}
     deployed_pair.client(here, "dynamodb").put_item(TableName=TABLES[here], Item=key | EVERY_TYPE | stamp(here))
-    arrived = wait_until(lambda: get(deployed_pair, there, key))
+    arrived = eventually(lambda: get(deployed_pair, there, key))
     left = get(deployed_pair, here, key)
     for name in ("ss", "ns", "bs"):
         assert sorted(next(iter(arrived[name].values()))) == sorted(next(iter(left.pop(name).values())))
@@ -63,12 +55,12 @@ def test_update_and_delete_follow(deployed_pair):
     key = {"PK": {"S": f"follow-{uuid.uuid4()}"}}
     cn, sg = deployed_pair.client("cn", "dynamodb"), deployed_pair.client("sg", "dynamodb")
     cn.put_item(TableName="user-cn", Item=key | {"v": {"N": "1"}} | stamp("cn"))
-    wait_until(lambda: get(deployed_pair, "sg", key))
+    eventually(lambda: get(deployed_pair, "sg", key))
     sg.put_item(TableName="user-sg", Item=key | {"w": {"N": "2"}} | stamp("sg"))
-    wait_until(lambda: "w" in (get(deployed_pair, "cn", key) or {}))
+    eventually(lambda: "w" in (get(deployed_pair, "cn", key) or {}))
     assert "v" not in get(deployed_pair, "cn", key), "the whole item is replaced"
     cn.delete_item(TableName="user-cn", Key=key)
-    wait_until(lambda: get(deployed_pair, "sg", key) is None)
+    eventually(lambda: get(deployed_pair, "sg", key) is None)
 
 
 def test_last_writer_wins_on_both_sides(deployed_pair):
@@ -80,7 +72,7 @@ def test_last_writer_wins_on_both_sides(deployed_pair):
         sg.put_item(TableName="user-sg", Item=key | {"who": {"S": "sg"}} | stamp("sg", now))
         cn.put_item(TableName="user-cn", Item=key | {"who": {"S": "cn"}} | stamp("cn", now + 0.5))
     for key in keys:
-        wait_until(lambda key=key: (get(deployed_pair, "sg", key) or {}).get("who") == {"S": "cn"})
+        eventually(lambda key=key: (get(deployed_pair, "sg", key) or {}).get("who") == {"S": "cn"})
         assert get(deployed_pair, "cn", key)["who"] == {"S": "cn"}
 
 
@@ -91,7 +83,7 @@ def test_equal_stamps_are_decided_the_same_way(deployed_pair):
     for side in ("sg", "cn"):
         item = key | {"who": {"S": side}} | stamp(side, now)
         clients[side].put_item(TableName=TABLES[side], Item=item)
-    wait_until(lambda: [get(deployed_pair, side, key)["who"]["S"] for side in TABLES] == ["cn", "cn"])
+    eventually(lambda: [get(deployed_pair, side, key)["who"]["S"] for side in TABLES] == ["cn", "cn"])
 
 
 def test_2000_items_a_side_with_updates_and_deletes_end_equal(deployed_pair):
@@ -131,7 +123,7 @@ def test_500_changes_make_few_kinesis_records(deployed_pair):
         ]
         dynamodb.batch_write_item(RequestItems={"user-cn": [{"PutRequest": {"Item": item}} for item in items]})
     functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
-    wait_until(lambda: all(get(deployed_pair, "sg", {"PK": {"S": f"{run}-{n}"}}) for n in (0, 1999, 3999)))
+    eventually(lambda: all(get(deployed_pair, "sg", {"PK": {"S": f"{run}-{n}"}}) for n in (0, 1999, 3999)))
     assert count_wire(deployed_pair, "sg") - before <= 4000 / 8
 
 
@@ -170,11 +162,11 @@ def test_many_tables_with_composite_numeric_and_binary_keys(tmp_path):
         cn, sg = pair.client("cn", "dynamodb"), pair.client("sg", "dynamodb")
         cn.put_item(TableName="orders-cn", Item=key | EVERY_TYPE | stamp("cn"))
         cn.put_item(TableName="notes", Item={"id": {"S": "a"}, "at": {"N": "1"}} | stamp("cn"))
-        assert wait_until(lambda: get(pair, "sg", key, "orders-sg"))["m"] == EVERY_TYPE["m"]
+        assert eventually(lambda: get(pair, "sg", key, "orders-sg"))["m"] == EVERY_TYPE["m"]
         sg.delete_item(TableName="orders-sg", Key=key)
-        wait_until(lambda: get(pair, "cn", key, "orders-cn") is None)
+        eventually(lambda: get(pair, "cn", key, "orders-cn") is None)
         sg.put_item(TableName="user-sg", Item={"PK": {"S": "u"}} | stamp("sg"))
-        wait_until(lambda: get(pair, "cn", {"PK": {"S": "u"}}))
+        eventually(lambda: get(pair, "cn", {"PK": {"S": "u"}}))
         assert sg.scan(TableName="notes")["Count"] == 0
         settings = cn.describe_continuous_backups(TableName="orders-cn")["ContinuousBackupsDescription"]
         assert settings["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"

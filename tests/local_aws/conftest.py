@@ -8,6 +8,8 @@ import pytest
 
 from tests.local_pair import LocalPair, started_pair
 
+from .exports import Subject, started_cloud
+
 
 @dataclass(frozen=True)
 class Pair(LocalPair):
@@ -33,3 +35,18 @@ def pair(tmp_path_factory):
 def unique():
     """A name that no other test uses."""
     return f"t{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory):
+    """The China side on its own, with quick exports."""
+    with started_cloud(tmp_path_factory.mktemp("export")) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def subject(cloud, unique):
+    """A table and a bucket of one test."""
+    subject = Subject(cloud, unique)
+    yield subject
+    subject.dynamodb.delete_table(TableName=subject.name)

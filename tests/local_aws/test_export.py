@@ -9,23 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from .exports import Subject, insert, json_lines, key_of, md5, next_second, refusal, started_cloud
+from .exports import insert, json_lines, key_of, md5, next_second, refusal
 from .functions import eventually
 
 REAL_EXPORT = Path(__file__).resolve().parents[3] / "shared" / "data" / "real_full_export" / "AWSDynamoDB"
-
-
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory):
-    with started_cloud(tmp_path_factory.mktemp("export")) as cloud:
-        yield cloud
-
-
-@pytest.fixture
-def subject(cloud, unique):
-    subject = Subject(cloud, unique)
-    yield subject
-    subject.dynamodb.delete_table(TableName=subject.name)
 
 
 def test_export_layout_manifests_and_checksums(subject):

@@ -5,20 +5,7 @@ import json
 
 import pytest
 
-from .exports import Subject, refusal, started_cloud
-
-
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory):
-    with started_cloud(tmp_path_factory.mktemp("export")) as cloud:
-        yield cloud
-
-
-@pytest.fixture
-def subject(cloud, unique):
-    subject = Subject(cloud, unique)
-    yield subject
-    subject.dynamodb.delete_table(TableName=subject.name)
+from .exports import refusal
 
 
 class User:

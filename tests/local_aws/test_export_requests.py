@@ -9,22 +9,9 @@ import pytest
 from local_aws.patches.export import requests
 from local_aws.patches.export.changelog import ChangeLog
 
-from .exports import Subject, key_of, refusal, started_cloud
+from .exports import key_of, refusal
 
 HOUR, MINUTE = 3600, 60
-
-
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory):
-    with started_cloud(tmp_path_factory.mktemp("export")) as cloud:
-        yield cloud
-
-
-@pytest.fixture
-def subject(cloud, unique):
-    subject = Subject(cloud, unique)
-    yield subject
-    subject.dynamodb.delete_table(TableName=subject.name)
 
 
 def test_export_needs_point_in_time_recovery(subject):
