@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""Changes: what a table's stream says happened to one item, and whether the peer has to hear of it."""
+"""Changes: what a table's stream says happened to one item, and the form in which it travels."""
 
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import dataclass
 from typing import Any
 
 from .errors import MalformedRecord
-from .stamps import Item, StampNames, read_stamp, stamp_attributes
+from .stamps import Item
 
 PUT = "put"
 DELETE = "delete"
@@ -39,7 +38,12 @@ class Change:
     @property
     def identity(self) -> tuple:
         """What makes two changes be about the same item."""
-        return self.table, tuple(sorted((name, *next(iter(value.items()))) for name, value in self.keys.items()))
+        return identity(self.table, self.keys)
+
+
+def identity(table: str, keys: Item) -> tuple:
+    """An item's name as something to look up by."""
+    return table, tuple(sorted((name, *next(iter(value.items()))) for name, value in keys.items()))
 
 
 def fingerprint(change: Change) -> str:
@@ -47,78 +51,29 @@ def fingerprint(change: Change) -> str:
     return f"{zlib.crc32(repr(change.identity).encode()):08x}"
 
 
-class Verdict(Enum):
-    """What the sender does with a record of its own table's stream."""
-
-    SEND = "sent"
-    ECHO = "echoes"  # the receiver wrote it here: the peer has it already
-    UNSTAMPED = "unstamped"  # content changed, stamp did not: last writer wins cannot carry it
-    EXPIRED = "expired"  # deleted by TTL, which runs on both sides by itself
+def keys_of(record: dict[str, Any]) -> Item:
+    """The key of a DynamoDB stream record's item. Raises MalformedRecord where the record lacks what it must have."""
+    return _data(record)["Keys"]
 
 
-@dataclass(frozen=True)
-class Policy:
-    """What a sender has to know to judge records: the peer's region and the table's settings."""
-
-    peer_region: str
-    names: StampNames = StampNames()
-    replicate_ttl_deletes: bool = False
-
-
-def judge(record: dict[str, Any], policy: Policy) -> Verdict:
-    """Decide whether a DynamoDB stream record (Lambda event form) has to reach the peer.
-
-    An echo bears the peer's region *and* a stamp that this write brought with it. A write that leaves the peer's stamp in
-    place is a local one that does not stamp (hazard: taken for an echo, it would be lost without a word).
-    """
+def images_of(record: dict[str, Any]) -> tuple[Item | None, Item | None]:
+    """(old, new) image of a DynamoDB stream record; a missing one is None."""
     data = _data(record)
-    new, old = data.get("NewImage"), data.get("OldImage")
-    if record.get("eventName") == "REMOVE":
-        expired = record.get("userIdentity") == TTL_IDENTITY and not policy.replicate_ttl_deletes
-        return Verdict.EXPIRED if expired else Verdict.SEND
-    stamp = read_stamp(new, policy.names)
-    if old is not None and stamp == read_stamp(old, policy.names):
-        return Verdict.UNSTAMPED
-    return Verdict.ECHO if stamp.region == policy.peer_region.encode() else Verdict.SEND
+    return data.get("OldImage"), data.get("NewImage")
 
 
-def steps_back(record: dict[str, Any], names: StampNames) -> bool:
-    """Whether a write replaced a version with a later stamp than its own: its writer's clock is behind.
-
-    The peer keeps the later version, so the two sides differ until somebody writes the item again.
-    """
-    data = _data(record)
-    if "OldImage" not in data or "NewImage" not in data:
-        return False
-    return read_stamp(data["NewImage"], names) < read_stamp(data["OldImage"], names)
+def written_at(record: dict[str, Any]) -> float:
+    """Epoch seconds of the write, rounded by AWS to the second; 0 where the record does not say."""
+    return float(record["dynamodb"].get("ApproximateCreationDateTime", 0))
 
 
-def read_record(record: dict[str, Any], table: str, names: StampNames, position: int = 0) -> Change:
-    """The change a DynamoDB stream record tells of. Raises MalformedRecord where it lacks what it must have."""
-    data = _data(record)
-    common = {
-        "table": table,
-        "keys": data["Keys"],
-        "at": float(data.get("ApproximateCreationDateTime", 0)),
-        "position": position,
-    }
-    if record["eventName"] == "REMOVE":
-        return Change(DELETE, image=stamp_attributes(data.get("OldImage", {}), names), **common)
-    return Change(PUT, image=data["NewImage"], **common)
+def is_delete(record: dict[str, Any]) -> bool:
+    return record["eventName"] == "REMOVE"
 
 
-def last_of_each_item(changes: list[Change]) -> list[Change]:
-    """Keep each item's last change, in the order the items were last changed.
-
-    The table itself holds the last one, so this is what the twin has to hold, whatever the stamps say.
-    """
-    latest: dict[tuple, Change] = {}
-    for change in changes:
-        earlier = latest.pop(change.identity, None)
-        if earlier is not None:
-            change = replace(change, count=change.count + earlier.count, position=earlier.position)
-        latest[change.identity] = change
-    return list(latest.values())
+def is_expiry(record: dict[str, Any]) -> bool:
+    """Whether DynamoDB's TTL deleted the item."""
+    return is_delete(record) and record.get("userIdentity") == TTL_IDENTITY
 
 
 def _data(record: dict[str, Any]) -> dict[str, Any]:

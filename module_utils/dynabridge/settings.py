@@ -11,8 +11,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import SettingsError
+from .history import Policy
 from .stamps import StampNames
+from .tombstones import RETENTION_DAYS
 from .wire import LANES
+
+# Seconds that a writer's clock may be ahead before its stamp is brought back; people's clocks are off by minutes.
+MAX_CLOCK_SKEW = 900
+
+
+@dataclass(frozen=True)
+class Tombstones:
+    """Where a side remembers deletes, and for how long."""
+
+    table: str
+    keep_seconds: float
 
 
 @dataclass(frozen=True)
@@ -20,6 +33,7 @@ class SenderSettings:
     """What ``ddb_send_to_kinesis`` runs by. ``target_tables`` maps a table of this side to the peer's twin."""
 
     side: str
+    region: str
     parameter_path: str
     target_region: str
     target_stream: str
@@ -30,6 +44,22 @@ class SenderSettings:
     proxies: Mapping[str, str]
     replicate_ttl_deletes: bool
     lanes: int
+    managed_tables: frozenset[str]
+    max_clock_skew: float
+    tombstones: Tombstones
+
+    def policy(self, table: str, now: float) -> Policy:
+        """How records of a table of this side are judged, at ``now`` (epoch seconds)."""
+        return Policy(
+            table,
+            self.target_table(table),
+            self.region,
+            self.target_region,
+            self.names,
+            table in self.managed_tables,
+            self.replicate_ttl_deletes,
+            now + self.max_clock_skew if self.max_clock_skew else 0.0,
+        )
 
     def target_table(self, table: str) -> str:
         """The peer's twin of a table of this side."""
@@ -50,12 +80,14 @@ class ReceiverSettings:
     namespace: str
     names: StampNames
     write_batch: int
+    tombstones: Tombstones
 
 
 def sender_settings(env: Mapping[str, str]) -> SenderSettings:
     """Read the sender's environment. Raises SettingsError naming the variable."""
     return SenderSettings(
         side=_required(env, "SIDE"),
+        region=_required(env, "AWS_REGION"),
         parameter_path=_required(env, "PARAMETER_STORE_PATH_PREFIX"),
         target_region=_required(env, "TARGET_REGION"),
         target_stream=_required(env, "TARGET_STREAM"),
@@ -66,6 +98,9 @@ def sender_settings(env: Mapping[str, str]) -> SenderSettings:
         proxies=_proxies(env),
         replicate_ttl_deletes=_switch(env, "REPLICATE_TTL_DELETES"),
         lanes=_number(env, "WIRE_LANES", LANES, 1, 256),
+        managed_tables=frozenset(filter(None, env.get("MANAGED_TABLES", "").split(","))),
+        max_clock_skew=_number(env, "MAX_CLOCK_SKEW_SECONDS", MAX_CLOCK_SKEW, 0, 86400),
+        tombstones=_tombstones(env),
     )
 
 
@@ -79,6 +114,7 @@ def receiver_settings(env: Mapping[str, str]) -> ReceiverSettings:
         namespace=env.get("METRIC_NAMESPACE") or "DDB-Replicator",
         names=_stamp_names(env),
         write_batch=_number(env, "WRITE_BATCH", 100, 1, 100),
+        tombstones=_tombstones(env),
     )
 
 
@@ -87,6 +123,11 @@ def _required(env: Mapping[str, str], name: str) -> str:
     if not value:
         raise SettingsError(f"environment variable {name} is missing: run deploy.yml for this side")
     return value
+
+
+def _tombstones(env: Mapping[str, str]) -> Tombstones:
+    days = _number(env, "TOMBSTONE_DAYS", RETENTION_DAYS, 1, 3650)
+    return Tombstones(_required(env, "TOMBSTONES_TABLE"), days * 86400.0)
 
 
 def _stamp_names(env: Mapping[str, str]) -> StampNames:
@@ -111,7 +152,7 @@ def _switch(env: Mapping[str, str], name: str) -> bool:
 
 
 def _number(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
-    text: Any = env.get(name, "") or default
+    text: Any = env.get(name, "").strip() or default
     try:
         value = int(text)
     except ValueError:

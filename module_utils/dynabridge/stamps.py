@@ -52,6 +52,13 @@ def read_stamp(item: Item, names: StampNames) -> Stamp:
     return UNSTAMPED
 
 
-def stamp_attributes(item: Item, names: StampNames) -> Item:
-    """Just the attributes of ``item`` that make up its stamp."""
-    return {name: item[name] for name in names if name in item}
+def stamp_attributes(stamp: Stamp, names: StampNames) -> Item:
+    """The attributes that carry a stamp: what ``read_stamp`` reads as this stamp."""
+    attributes: Item = {}
+    if stamp.kind == NUMBER_TIME:
+        attributes[names.timestamp] = {"N": str(stamp.time)}
+    elif stamp.kind == TEXT_TIME:
+        attributes[names.timestamp] = {"S": stamp.time.decode()}
+    if stamp.region:
+        attributes[names.region] = {"S": stamp.region.decode()}
+    return attributes

@@ -9,9 +9,12 @@ import os
 import boto3
 from botocore.config import Config
 
+from dynabridge.aws.memory import Memory
+from dynabridge.aws.own_side import OwnSide
 from dynabridge.aws.peer import PeerStream, read_key_pair
 from dynabridge.aws.quarantine import Quarantine
 from dynabridge.aws.sender import Sender
+from dynabridge.aws.stamper import Stamper
 from dynabridge.settings import sender_settings
 
 _sender = None
@@ -47,4 +50,15 @@ def _build(settings):
         )
 
     peer = PeerStream(settings.target_stream, lambda: read_key_pair(ssm, settings.parameter_path), connect)
-    return Sender(settings, peer, quarantine, session.client("cloudwatch"))
+    return Sender(settings, peer, quarantine, _own_side(session, settings), session.client("cloudwatch"))
+
+
+def _own_side(session, settings):
+    dynamodb = session.client("dynamodb", config=Config(retries={"total_max_attempts": 5, "mode": "standard"}))
+    memory = Memory(dynamodb, settings.tombstones.table, settings.names, settings.tombstones.keep_seconds)
+    return OwnSide(
+        dynamodb=dynamodb,
+        names=settings.names,
+        memory=memory,
+        stamper=Stamper(dynamodb, settings.names, settings.region),
+    )

@@ -10,6 +10,7 @@ import boto3
 from botocore.config import Config
 
 from dynabridge.aws.apply import Applier
+from dynabridge.aws.memory import Memory
 from dynabridge.aws.quarantine import Quarantine
 from dynabridge.aws.receiver import Receiver
 from dynabridge.settings import receiver_settings
@@ -29,5 +30,6 @@ def _build(settings):
     session = boto3.Session()
     dynamodb = session.client("dynamodb", config=Config(retries={"total_max_attempts": 5, "mode": "standard"}))
     quarantine = Quarantine(session.client("s3"), settings.quarantine_bucket, settings.side, "replicator_kinesis")
-    applier = Applier(dynamodb, settings.names, settings.write_batch)
+    memory = Memory(dynamodb, settings.tombstones.table, settings.names, settings.tombstones.keep_seconds)
+    applier = Applier(dynamodb, settings.names, memory, settings.write_batch)
     return Receiver(settings, applier, quarantine, dynamodb, session.client("cloudwatch"))

@@ -10,10 +10,15 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 DIMENSIONS = [{"Name": "replicator", "Value": "ddb-replicator"}]
-# Of the tally these are published when they happen: each means that somebody has to look.
-ALARMING = {
+# Of the tally these are published when they happen.
+PUBLISHED = {
     "unstamped": "Unstamped_count",
-    "stale": "Stale_stamp_count",
+    "given_stamps": "Stamped_count",
+    "lifted": "Lifted_count",
+    "ahead": "Ahead_count",
+    "overwritten": "Overwritten_count",
+    "old_echoes": "Old_echo_count",
+    "late": "Late_count",
     "quarantined": "Quarantined_count",
     "unsent": "Unsent_count",
     "unsettled": "Unsettled_count",
@@ -51,7 +56,9 @@ def report(
 ) -> None:
     """Log the batch in one line and publish its metrics, at 1-second resolution, in one call."""
     log(function=function, **{name: number for name, number in tally.items() if number})
-    metrics = (metrics or {}) | {metric: (tally[name], "Count") for name, metric in ALARMING.items() if tally.get(name)}
+    metrics = (metrics or {}) | {
+        metric: (tally[name], "Count") for name, metric in PUBLISHED.items() if tally.get(name)
+    }
     if not metrics:
         return
     data = [

@@ -4,19 +4,28 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 
-@dataclass(frozen=True)
+@dataclass
 class Quarantine:
-    """Keeps records of one function in its side's bucket."""
+    """Keeps records of one function in its side's bucket. ``kept``: the keys written since ``begin``."""
 
     s3: Any
     bucket: str
     side: str
     function: str
+    kept: list[str] = field(default_factory=list)
+
+    def begin(self) -> None:
+        """A new batch."""
+        self.kept = []
+
+    def answer(self, event: dict[str, Any], failures: list[dict[str, str]]) -> dict[str, Any]:
+        """The partial batch response; a replay is told what went back to the quarantine as well."""
+        return {"batchItemFailures": failures} | ({"kept": self.kept} if event.get("replay") else {})
 
     def keep(self, record: Any, reason: str, source_arn: str, sequence_number: str, arrived: float) -> str:
         """Store ``record`` with the reason; gives the object's key.
@@ -39,4 +48,5 @@ class Quarantine:
         self.s3.put_object(
             Bucket=self.bucket, Key=key, Body=json.dumps(body, default=str).encode(), ContentType="application/json"
         )
+        self.kept.append(key)
         return key

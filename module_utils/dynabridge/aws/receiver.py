@@ -34,6 +34,7 @@ class Receiver:
 
     def handle(self, event: dict[str, Any]) -> dict[str, Any]:
         """Apply the batch; gives the partial batch response: where the mapping has to begin again."""
+        self.quarantine.begin()
         records = event["Records"]
         tally: Counter[str] = Counter(kinesis_records=len(records))
         changes = fold(self._changes(records, tally), self.settings.names)
@@ -44,7 +45,7 @@ class Receiver:
         applied = _count(outcome.applied)
         metrics = count_replicated(self.dynamodb, self.settings.stats_table, applied, self._lag(outcome.applied))
         report("replicator_kinesis", tally, self.cloudwatch, self.settings.namespace, metrics)
-        return {"batchItemFailures": self._failures(records, outcome)}
+        return self.quarantine.answer(event, self._failures(records, outcome))
 
     def _changes(self, records: list[dict], tally: Counter[str]) -> list[Change]:
         changes: list[Change] = []
@@ -87,6 +88,7 @@ class Receiver:
         tally.update(
             applied=_count(outcome.applied),
             refused=_count(outcome.refused),
+            late=_count(outcome.late),
             items=len(outcome.applied),
             unsettled=len(outcome.unsettled),
         )
