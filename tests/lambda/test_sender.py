@@ -6,12 +6,19 @@ import os
 
 import pytest
 
+from dynabridge.aws.memory import Memory
+from dynabridge.aws.own_side import OwnSide
 from dynabridge.aws.peer import PeerStream, read_key_pair
 from dynabridge.aws.quarantine import Quarantine
 from dynabridge.aws.sender import Sender
+from dynabridge.aws.stamper import Stamper
+from dynabridge.conflict import Place
 from dynabridge.errors import PeerKeyMissing, PeerRefused, SettingsError
 from dynabridge.settings import sender_settings
+from dynabridge.stamps import StampNames, read_stamp
+from dynabridge.tombstones import Remember
 from dynabridge.wire import decode
+from tests.dynamodb import FakeDynamoDB
 from tests.events import image, stream_record
 from tests.fakes import FakeCloudWatch, FakeKinesis, FakeS3, FakeSsm, client_error
 
@@ -23,7 +30,10 @@ ENV = {
     "TARGET_STREAM": "stream",
     "TARGET_TABLE": "user-sg",
     "QUARANTINE_BUCKET": "quarantine",
+    "AWS_REGION": "cn-north-1",
+    "TOMBSTONES_TABLE": "tombstones",
 }
+NOW = 1700000001.0
 
 
 class Bench:
@@ -35,9 +45,12 @@ class Bench:
         self.keys = []
         settings = sender_settings(ENV | (env or {}))
         peer = PeerStream("stream", lambda: read_key_pair(self.ssm, PATH), self.connect, pause=lambda seconds: None)
-        self.sender = Sender(
-            settings, peer, Quarantine(self.s3, "quarantine", "cn", "ddb_send_to_kinesis"), self.cloudwatch
-        )
+        self.dynamodb = FakeDynamoDB()
+        self.memory = Memory(self.dynamodb, "tombstones", settings.names, now=lambda: NOW, pause=lambda seconds: None)
+        stamper = Stamper(self.dynamodb, settings.names, "cn-north-1", now=lambda: NOW, pause=lambda seconds: None)
+        own_side = OwnSide(self.dynamodb, settings.names, self.memory, stamper)
+        quarantine = Quarantine(self.s3, "quarantine", "cn", "ddb_send_to_kinesis")
+        self.sender = Sender(settings, peer, quarantine, own_side, self.cloudwatch, now=lambda: NOW)
 
     def connect(self, access_key, secret_key):
         self.keys.append(access_key)
@@ -45,6 +58,9 @@ class Bench:
 
     def handle(self, *records):
         return self.sender.handle({"Records": list(records)})["batchItemFailures"]
+
+    def row(self, key):
+        return self.dynamodb.get("user-cn", PK={"S": key})
 
     def arrived(self):
         return [change for record in self.kinesis.arrived for change in decode(record["Data"])[1]]
@@ -133,7 +149,7 @@ def test_key_refused_for_good_is_one_clear_error():
         bench.handle(stream_record(1, new=image("a")))
     with pytest.raises(PeerRefused):
         bench.handle(stream_record(1, new=image("a")))
-    assert bench.ssm.reads == 2, "every batch tries the key that is stored then"
+    assert bench.keys == ["AKIDOLD"] * 2, "every batch tries the key that is stored then, and no batch tries it twice"
 
 
 def test_missing_permission_on_the_peer_is_one_clear_error():
@@ -187,13 +203,89 @@ def test_write_that_does_not_stamp_is_counted_and_named(capsys):
     assert '"keys": {"PK": {"S": "a"}}' in capsys.readouterr().out
 
 
-def test_write_with_an_older_stamp_than_it_replaced_is_counted_and_named(capsys):
-    """GIVEN a writer whose clock is behind THEN its write travels (the peer decides), and is not silent."""
+def test_write_with_an_older_stamp_than_it_replaced_is_lifted_and_named(capsys):
+    """GIVEN a writer whose clock is behind THEN its row gets a stamp after what it replaced; that record travels then."""
     bench = Bench()
+    bench.dynamodb.put("user-cn", image("a", "5"))
     bench.handle(stream_record(1, "MODIFY", image("a", "5"), image("a", "6", "ap-southeast-1")))
-    assert len(bench.arrived()) == 1
-    assert bench.cloudwatch.metrics["DDB-Replicator/Stale_stamp_count"] == [1]
+    assert bench.arrived() == []
+    assert float(bench.row("a")["last_update_timestamp"]["N"]) >= NOW
+    assert bench.cloudwatch.metrics["DDB-Replicator/Lifted_count"] == [1]
     assert "older stamp" in capsys.readouterr().out
+
+
+def test_a_managed_table_stamps_what_its_writers_do_not():
+    """GIVEN stamping: managed WHEN a row is written without stamp, by a put and by an update THEN both get one."""
+    bench = Bench(env={"MANAGED_TABLES": "user-cn"})
+    bare = {"PK": {"S": "new"}}
+    bench.dynamodb.put("user-cn", bare)
+    bench.dynamodb.put("user-cn", image("old", x={"S": "2"}))
+    assert (
+        bench.handle(stream_record(1, new=bare), stream_record(2, "MODIFY", image("old", x={"S": "2"}), image("old")))
+        == []
+    )
+    assert bench.arrived() == [], "the stamped rows come by the stream again, and travel then"
+    for key in ("new", "old"):
+        assert bench.row(key)["last_updater_region"] == {"S": "cn-north-1"}
+        assert float(bench.row(key)["last_update_timestamp"]["N"]) >= NOW
+    assert bench.cloudwatch.metrics["DDB-Replicator/Stamped_count"] == [2]
+    assert "DDB-Replicator/Unstamped_count" not in bench.cloudwatch.metrics
+
+
+def test_a_stamp_beyond_the_bound_is_brought_back():
+    """GIVEN milliseconds where seconds belong THEN the row is brought back to what clocks may be ahead, and said."""
+    bench = Bench()
+    ahead = image("a", "1700000000000")
+    bench.dynamodb.put("user-cn", ahead)
+    bench.handle(stream_record(1, new=ahead))
+    assert bench.arrived() == []
+    assert NOW + 900 <= float(bench.row("a")["last_update_timestamp"]["N"]) < NOW + 901
+    assert bench.cloudwatch.metrics["DDB-Replicator/Ahead_count"] == [1]
+
+
+def test_a_local_delete_is_remembered_and_what_slipped_in_behind_it_is_taken_back():
+    """GIVEN an older version of the peer's that came in after the delete and before the sender saw it THEN it goes."""
+    bench = Bench()
+    bench.dynamodb.put("user-cn", image("a", "4", "ap-southeast-1"))
+    bench.handle(stream_record(1, "REMOVE", old=image("a", "5")))
+    assert bench.row("a") is None and [change.operation for change in bench.arrived()] == ["delete"]
+
+
+def test_a_local_insert_behind_a_delete_is_not_taken_for_a_late_write():
+    """GIVEN a row deleted at 5 and inserted again by a writer whose clock says 4 THEN the insert stands, lifted."""
+    bench = Bench()
+    bench.dynamodb.put("user-cn", image("a", "4"))
+    bench.handle(stream_record(1, "REMOVE", old=image("a", "5")))
+    bench.handle(stream_record(2, new=image("a", "4")))
+    assert float(bench.row("a")["last_update_timestamp"]["N"]) >= NOW
+
+
+def test_the_peers_delete_is_not_sent_back():
+    """GIVEN the receiver deleted a row WHEN its record comes THEN it stays here (hazard 7)."""
+    bench = Bench()
+    place = Place(read_stamp(image("a", "5"), StampNames()), True)
+    bench.memory.remember([Remember("user-cn", {"PK": {"S": "a"}}, place, from_peer=True)])
+    bench.handle(stream_record(1, "REMOVE", old=image("a", "5")))
+    assert bench.arrived() == []
+
+
+def test_a_row_that_cannot_be_stamped_now_comes_again():
+    bench = Bench(env={"MANAGED_TABLES": "user-cn"})
+    bench.dynamodb.put("user-cn", {"PK": {"S": "a"}})
+    bench.dynamodb.fate["a"] = ["ThrottlingException"] * 50
+    failures = bench.handle(
+        stream_record(1, "MODIFY", image("b", "2"), image("b", "1")), stream_record(2, new={"PK": {"S": "a"}})
+    )
+    assert failures == [{"itemIdentifier": f"{2:030d}"}]
+
+
+def test_a_row_that_can_never_be_stamped_is_kept():
+    """GIVEN a table whose index wants the timestamp as text THEN the write is in the quarantine with the reason."""
+    bench = Bench(env={"MANAGED_TABLES": "user-cn"})
+    bench.dynamodb.put("user-cn", {"PK": {"S": "a"}})
+    bench.dynamodb.fate["a"] = ["ValidationException"]
+    assert bench.handle(stream_record(2, new={"PK": {"S": "a"}})) == []
+    assert len(bench.s3.objects) == 1
 
 
 def test_table_without_twin_stops_with_its_name():

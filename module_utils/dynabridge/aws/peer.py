@@ -29,6 +29,9 @@ REFUSED_KEY = frozenset(
         "MissingAuthenticationTokenException",
     }
 )
+# Longer than the two halves of a pair take to be stored.
+HALF_STORED_SECONDS = 1.0
+KEY_READINGS = 4
 
 
 def read_key_pair(ssm: Any, path: str) -> tuple[str, str]:
@@ -90,21 +93,35 @@ class PeerStream:
         return [record for record, result in zip(call, answer["Records"], strict=True) if "ErrorCode" not in result]
 
     def _with_fresh_key(self, use: Callable[[Any], Any]) -> Any:
-        """Run ``use`` with the cached client; when the key is refused read it again and try once more."""
+        """Run ``use`` with the cached client; when its key is refused, with the key that is stored now."""
         if self._client is not None:
             try:
                 return use(self._client)
             except ClientError as error:
                 if error_code(error) not in REFUSED_KEY:
                     raise self._refusal(error) from error
-        access_key, secret_key = self._read_key()
-        self._client = self._connect(access_key, secret_key)
-        try:
-            return use(self._client)
-        except ClientError as error:
-            if error_code(error) in REFUSED_KEY:
-                self._client = None
-            raise self._refusal(error) from error
+        return self._with_stored_key(use)
+
+    def _with_stored_key(self, use: Callable[[Any], Any]) -> Any:
+        """Run ``use`` with the stored pair. Refused, it is read again as long as it changes.
+
+        A rotation stores the two halves one after the other: who reads between them has a pair that is none.
+        """
+        pair, before = self._read_key(), None
+        for _reading in range(KEY_READINGS):
+            self._client = self._connect(*pair)
+            try:
+                return use(self._client)
+            except ClientError as error:
+                refused = self._refusal(error)
+                if error_code(error) not in REFUSED_KEY:
+                    raise refused from error
+            self._client = None
+            self._pause(HALF_STORED_SECONDS)
+            pair, before = self._read_key(), pair
+            if pair == before:
+                break
+        raise refused
 
     def _refusal(self, error: ClientError) -> Exception:
         code = error_code(error)
