@@ -43,17 +43,25 @@ def describe_keys(client: Any, table: str) -> tuple[tuple[str, str], ...]:
     return tuple((element["AttributeName"], types[element["AttributeName"]]) for element in ordered)
 
 
+def read_pages(
+    client: Any, table: str, segment: int, segments: int, consistent: bool, start: dict[str, Any] | None = None
+) -> Iterator[tuple[list[dict[str, Any]], dict[str, Any] | None]]:
+    """The items of one segment, page by page, to its very end, each page with the key to go on from (None: the end)."""
+    request = {"TableName": table, "Segment": segment, "TotalSegments": segments, "ConsistentRead": consistent}
+    while True:
+        page = client.scan(**request | ({"ExclusiveStartKey": start} if start else {}))
+        start = page.get("LastEvaluatedKey") or None
+        yield page["Items"], start
+        if start is None:
+            return
+
+
 def read_segment(
     client: Any, table: str, segment: int, segments: int, consistent: bool
 ) -> Iterator[list[dict[str, Any]]]:
     """The items of one segment, page by page, to its very end."""
-    request = {"TableName": table, "Segment": segment, "TotalSegments": segments, "ConsistentRead": consistent}
-    while True:
-        page = client.scan(**request)
-        yield page["Items"]
-        if not page.get("LastEvaluatedKey"):
-            return
-        request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+    for items, _next in read_pages(client, table, segment, segments, consistent):
+        yield items
 
 
 def reduce_table(client: Any, table: str, segments: int, make: Callable[[], R], consistent: bool = True) -> R:
