@@ -16,6 +16,7 @@ FUNCTIONS = Path(__file__).parents[2] / "files" / "lambda"
 SENDER = {
     "SIDE": "cn", "PARAMETER_STORE_PATH_PREFIX": "/DDBReplication/TableSG/", "TARGET_REGION": "ap-southeast-1",
     "TARGET_STREAM": "ddb_replication_stream_sg", "TARGET_TABLE": "user-sg", "QUARANTINE_BUCKET": "q", "USE_PROXY": "TRUE",
+    "TOMBSTONES_TABLE": "replicator_tombstones",
 }  # fmt: skip
 
 

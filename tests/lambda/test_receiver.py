@@ -6,23 +6,37 @@ import json
 import pytest
 
 from dynabridge.aws.apply import Applier
+from dynabridge.aws.memory import Memory
 from dynabridge.aws.quarantine import Quarantine
 from dynabridge.aws.receiver import Receiver
 from dynabridge.changes import DELETE, PUT, Change
+from dynabridge.conflict import place
 from dynabridge.errors import TableUnavailable
 from dynabridge.settings import receiver_settings
+from dynabridge.stamps import StampNames
+from dynabridge.tombstones import Remember, row_key
 from dynabridge.wire import encode
+from tests.dynamodb import FakeDynamoDB
 from tests.events import image, kinesis_record
-from tests.fakes import FakeCloudWatch, FakeDynamoDB, FakeS3, client_error
+from tests.fakes import FakeCloudWatch, FakeS3, client_error
 
-ENV = {"SIDE": "sg", "TARGET_TABLE": "user-sg", "STATS_TABLE": "replicator_stats", "QUARANTINE_BUCKET": "quarantine"}
+ENV = {
+    "SIDE": "sg",
+    "TARGET_TABLE": "user-sg",
+    "STATS_TABLE": "replicator_stats",
+    "QUARANTINE_BUCKET": "quarantine",
+    "TOMBSTONES_TABLE": "tombstones",
+}
+
+NAMES = StampNames()
 
 
 class Bench:
     def __init__(self, dynamodb=None, **env):
         self.dynamodb, self.s3, self.cloudwatch = dynamodb or FakeDynamoDB(), FakeS3(), FakeCloudWatch()
         settings = receiver_settings(ENV | env)
-        applier = Applier(self.dynamodb, settings.names, settings.write_batch, pause=lambda seconds: None)
+        self.memory = Memory(self.dynamodb, "tombstones", settings.names, pause=lambda seconds: None)
+        applier = Applier(self.dynamodb, settings.names, self.memory, settings.write_batch, pause=lambda seconds: None)
         quarantine = Quarantine(self.s3, "quarantine", "sg", "replicator_kinesis")
         self.receiver = Receiver(
             settings, applier, quarantine, self.dynamodb, self.cloudwatch, now=lambda: 1700000002.0
@@ -32,7 +46,10 @@ class Bench:
         return self.receiver.handle({"Records": list(records)})["batchItemFailures"]
 
     def written(self):
-        return sorted((write.get("Item") or write["Key"])["PK"]["S"] for write in self.dynamodb.written)
+        return sorted(item["PK"]["S"] for item in self.dynamodb.items("user-sg"))
+
+    def count(self):
+        return self.dynamodb.get("replicator_stats", PK={"S": "replicated_count"})["cnt"]["N"]
 
 
 def put(key, time="5", count=1, table="user-sg", **more):
@@ -52,7 +69,7 @@ def test_a_batch_is_one_call_for_100_changes():
 def test_counts_and_metrics_follow_what_was_applied():
     bench = Bench(FakeDynamoDB({"old": ["ConditionalCheckFailed"]}))
     bench.handle(record(1, put("a", count=3), put("b"), put("old", count=7)))
-    assert bench.dynamodb.counters == {"replicated_count": 4}
+    assert bench.count() == "4"
     assert bench.cloudwatch.metrics["DDB-Replicator/Total_replicated"] == [4]
     assert bench.cloudwatch.metrics["DDB-Replicator/Updated_count"] == [4]
     assert bench.cloudwatch.metrics["DDB-Replicator/Replication_lag"] == [2.0]
@@ -121,38 +138,83 @@ def test_second_delivery_writes_the_same_quarantine_object():
     assert len(bench.s3.objects) == 1
 
 
+def delete(key, time):
+    stamp = {name: value for name, value in image(key, time).items() if name != "PK"}
+    return Change(DELETE, "user-sg", {"PK": {"S": key}}, stamp, 1, 0.0)
+
+
 def test_several_changes_of_an_item_become_one_write():
     """GIVEN an item's older and newer change in different records THEN the newer is written, once."""
     bench = Bench()
-    gone = Change(DELETE, "user-sg", {"PK": {"S": "a"}}, image("a", "6"), 1, 0.0)
-    bench.handle(record(1, put("a", "5")), record(2, gone), record(3, put("a", "7", count=2)))
-    (write,) = bench.dynamodb.written
-    assert write["Item"]["last_update_timestamp"] == {"N": "7"}
-    assert bench.dynamodb.counters == {"replicated_count": 4}
+    bench.handle(record(1, put("a", "5")), record(2, delete("a", "6")), record(3, put("a", "7", count=2)))
+    (item,) = bench.dynamodb.items("user-sg")
+    assert item["last_update_timestamp"] == {"N": "7"} and bench.dynamodb.calls == [1]
+    assert bench.count() == "4"
 
 
-def test_delete_of_the_stored_version_or_older():
+def test_a_delete_is_remembered_and_an_older_write_that_comes_late_stays_out():
+    """GIVEN a version 6 that was deleted WHEN 5 and 6 arrive late THEN neither comes back; 7 does (hazard 1)."""
     bench = Bench()
-    bench.handle(record(1, Change(DELETE, "user-sg", {"PK": {"S": "a"}}, image("a", "6"), 1, 0.0)))
-    (write,) = bench.dynamodb.written
-    assert write["Key"] == {"PK": {"S": "a"}} and "#t = :t AND" in write["ConditionExpression"]
+    bench.handle(record(1, put("a", "6")))
+    bench.handle(record(2, delete("a", "6")))
+    assert bench.written() == []
+    bench.handle(record(3, put("a", "5")))
+    bench.handle(record(4, put("a", "6")))
+    assert bench.written() == [] and bench.cloudwatch.metrics["DDB-Replicator/Late_count"] == [1, 1]
+    bench.handle(record(5, put("a", "7")))
+    assert bench.written() == ["a"]
+
+
+def test_a_delete_that_overtakes_its_write_keeps_it_out():
+    bench = Bench()
+    bench.handle(record(1, delete("a", "6")))
+    bench.handle(record(2, put("a", "6")))
+    assert bench.written() == []
+
+
+def test_a_delete_remembered_between_the_look_and_the_write_takes_the_write_back():
+    """GIVEN the sender remembers a local delete while the receiver writes an older version THEN the delete stands."""
+    bench = Bench()
+    entry = Remember("user-sg", {"PK": {"S": "a"}}, place(delete("a", "6"), NAMES))
+
+    def act(operation, arguments):
+        if operation == "put_item" and arguments["TableName"] == "user-sg":
+            bench.dynamodb.before = None
+            bench.memory.remember([entry])
+
+    bench.dynamodb.before = act
+    bench.handle(record(1, put("a", "5")))
+    assert bench.written() == []
+
+
+def test_a_tombstone_that_cannot_be_written_leaves_its_row_and_comes_again():
+    """GIVEN the memory is throttled THEN nothing is deleted without being remembered."""
+    bench = Bench()
+    bench.handle(record(1, put("a", "6")))
+    key = row_key("user-sg", {"PK": {"S": "a"}})["PK"]["S"]
+    bench.dynamodb.fate[key] = ["ThrottlingException"] * 50
+    assert bench.handle(record(2, delete("a", "6"))) == [{"itemIdentifier": f"{2:056d}"}]
+    assert bench.written() == ["a"]
+
+
+def test_a_replay_is_told_what_went_back_to_the_quarantine():
+    bench = Bench()
+    event = {"Records": [kinesis_record(1, b"not ours")], "replay": True}
+    answer = bench.receiver.handle(event)
+    assert answer["kept"] == [key for _bucket, key in bench.s3.objects] != []
 
 
 def test_missing_table_is_one_clear_error():
-    bench = Bench(
-        FakeDynamoDB(
-            transact=client_error("ResourceNotFoundException", "Requested resource not found"),
-            single=client_error("ResourceNotFoundException", "Requested resource not found"),
-        )
-    )
+    missing = client_error("ResourceNotFoundException", "Requested resource not found")
+    bench = Bench(FakeDynamoDB(errors={"transact_write_items": missing}))
     with pytest.raises(
-        TableUnavailable, match=r"table user-sg cannot be written .ResourceNotFoundException.*run deploy.yml"
+        TableUnavailable, match=r"table user-sg cannot be read or written .ResourceNotFoundException.*run deploy.yml"
     ):
         bench.handle(record(1, put("a"), put("b")))
 
 
 def test_count_that_fails_is_said_and_does_not_send_the_batch_again(capsys):
-    bench = Bench(FakeDynamoDB(count=client_error("AccessDeniedException", "dynamodb:UpdateItem")))
+    bench = Bench(FakeDynamoDB(errors={"count": client_error("AccessDeniedException", "dynamodb:UpdateItem")}))
     assert bench.handle(record(1, put("a"))) == []
     assert "dynamodb:UpdateItem" in capsys.readouterr().out
 

@@ -15,8 +15,16 @@ SENDER = {
     "PROXY_SERVER": "",
     "TARGET_TABLE": "user-sg",
     "QUARANTINE_BUCKET": "q",
+    "AWS_REGION": "cn-north-1",
+    "TOMBSTONES_TABLE": "replicator_tombstones",
 }
-RECEIVER = {"SIDE": "cn", "TARGET_TABLE": "user-cn", "STATS_TABLE": "replicator_stats", "QUARANTINE_BUCKET": "q"}
+RECEIVER = {
+    "SIDE": "cn",
+    "TARGET_TABLE": "user-cn",
+    "STATS_TABLE": "replicator_stats",
+    "QUARANTINE_BUCKET": "q",
+    "TOMBSTONES_TABLE": "replicator_tombstones",
+}
 
 
 def test_one_table_needs_no_mapping():
@@ -55,7 +63,8 @@ def test_missing_variable_of_the_receiver_is_named(name):
 
 
 @pytest.mark.parametrize(
-    "change", [{"USE_PROXY": "yes"}, {"USE_PROXY": "TRUE"}, {"WIRE_LANES": "0"}, {"WIRE_LANES": "x"}]
+    "change",
+    [{"USE_PROXY": "yes"}, {"USE_PROXY": "TRUE"}, {"WIRE_LANES": "0"}, {"WIRE_LANES": "x"}, {"TOMBSTONE_DAYS": "0"}],
 )
 def test_nonsense_is_refused(change):
     with pytest.raises(SettingsError):
