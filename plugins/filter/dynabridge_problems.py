@@ -33,6 +33,8 @@ NUMBER_RULES = {
     "stream_retention_hours": range(24, 8761),
     "queue_retention_seconds": range(60, 1209601),
     "write_batch": range(1, 101),
+    "tombstone_days": range(1, 3651),
+    "clock_skew_seconds": range(1, 86401),
     # amazon.aws.cloudwatchlogs_log_group deletes the group when it is given any other value.
     "log_retention_days": (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1827, 3653),
 }
@@ -46,7 +48,11 @@ TABLE_FIELDS = {
     "point_in_time_recovery",
     "deletion_protection",
     "ttl_attribute",
+    "stamping",
 }
+STAMPING = ("application", "managed")
+DAY = 86400
+TABLE_STREAM_SECONDS = DAY  # a DynamoDB stream keeps its records 24 hours, no more and no less
 
 
 def problems(subject):
@@ -61,7 +67,8 @@ def problems(subject):
     found += _account_problems(sides)
     found += _table_problems(subject["tables"], sides, subject["counters"])
     found += [text for rule in subject["names"] for text in _name_problems(**rule)]
-    found += [text for rule in subject["numbers"] for text in _number_problems(**rule)]
+    numbers = [text for rule in subject["numbers"] for text in _number_problems(**rule)]
+    found += numbers or _memory_problems({rule["variable"]: int(rule["value"]) for rule in subject["numbers"]})
     return found + _proxy_problems(subject["use_proxy"], subject["proxy_server"])
 
 
@@ -158,6 +165,11 @@ def _one_table_problems(table, sides):
     missing = [side for side in sorted(sides) if not table.get("names", {}).get(side)]
     if missing:
         return [f"{where}: names has no entry for side {', '.join(missing)}. Say what the table is called there."]
+    if table.get("stamping", STAMPING[0]) not in STAMPING:
+        return [
+            f"{where}: stamping is '{table['stamping']}', but must be application (its writers stamp what they write) or"
+            " managed (the bridge stamps it for them)."
+        ]
     rules = [("table", f"{where}, side {side}", table["names"][side]) for side in sorted(sides)]
     return [text for rule in rules for text in _name_problems(*rule)] + _key_problems(where, table)
 
@@ -199,6 +211,30 @@ def _number_problems(kind, variable, value):
     if isinstance(value, bool) or not re.fullmatch(r"-?\d+", str(value)) or int(value) not in allowed:
         return [f"{variable} is {value!r}, but must be {_words(allowed)}. Correct it in the inventory."]
     return []
+
+
+def _memory_problems(numbers):
+    """A delete that is forgotten while an older write is under way would be undone by it."""
+    wanted = ("tombstone_days", "stream_retention_hours", "sender_record_age_seconds", "receiver_record_age_seconds")
+    if any(f"dynabridge_{name}" not in numbers for name in wanted):
+        return []
+    days, hours, sender_age, receiver_age = (numbers[f"dynabridge_{name}"] for name in wanted)
+    in_table_stream = _at_most(sender_age, TABLE_STREAM_SECONDS)
+    in_stream = _at_most(receiver_age, hours * 3600)
+    enough = -(-(in_table_stream + in_stream) // DAY)
+    if days >= enough:
+        return []
+    return [
+        f"dynabridge_tombstone_days is {days}, but a change can be under way for {in_table_stream} seconds in the table's"
+        f" stream (dynabridge_sender_record_age_seconds) and {in_stream} seconds in the peer's Kinesis stream"
+        " (dynabridge_stream_retention_hours, dynabridge_receiver_record_age_seconds), and a delete must be kept longer"
+        f" than the longest replay, or an older write undoes it. Set dynabridge_tombstone_days to {enough} or more."
+    ]
+
+
+def _at_most(age, kept):
+    """Seconds until a record is given up; -1 = when the stream drops it."""
+    return kept if age == -1 else min(age, kept)
 
 
 def _words(allowed):

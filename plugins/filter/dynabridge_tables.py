@@ -10,13 +10,19 @@ DEFAULTS = {
     "point_in_time_recovery": False,
     "deletion_protection": False,
     "ttl_attribute": "",
+    "stamping": "application",
 }
+# module_utils/dynabridge/tombstones.py writes it.
+TOMBSTONES_EXPIRE_BY = "expires"
 
 
-def own_tables(tables, side, counters=()):
-    """The side's tables under their own names, every default filled in; counters are tables that stay home."""
+def own_tables(tables, side, counters=(), tombstones=""):
+    """The side's tables under their own names, every default filled in; counters and tombstones stay home."""
     own = [{**DEFAULTS, **table, "name": table["names"][side]} for table in tables]
-    own += [{**DEFAULTS, "name": name, "key_schema": COUNTER_KEY, "replicate": False} for name in counters]
+    home = {**DEFAULTS, "key_schema": COUNTER_KEY, "replicate": False}
+    own += [{**home, "name": name} for name in counters]
+    if tombstones:
+        own.append({**home, "name": tombstones, "ttl_attribute": TOMBSTONES_EXPIRE_BY})
     return [{**table, **_keys(table["key_schema"])} for table in own]
 
 
@@ -36,6 +42,11 @@ def replicated_names(tables, side):
     return [table["names"][side] for table in tables if table.get("replicate", DEFAULTS["replicate"])]
 
 
+def managed_names(tables, side):
+    """Names, on this side, of the replicated tables whose writers know nothing of stamps."""
+    return replicated_names([table for table in tables if table.get("stamping") == "managed"], side)
+
+
 def target_table(tables, side, peer):
     """TARGET_TABLE of the sender: the peer's table alone, or local=peer's for each when there are several."""
     pairs = list(zip(replicated_names(tables, side), replicated_names(tables, peer), strict=True))
@@ -51,5 +62,6 @@ class FilterModule:
         return {
             "dynabridge_own_tables": own_tables,
             "dynabridge_replicated_names": replicated_names,
+            "dynabridge_managed_names": managed_names,
             "dynabridge_target_table": target_table,
         }

@@ -113,6 +113,19 @@ class TestTables:
         assert orders["deletion_protection"] is True
         assert (counter["name"], counter["hash_key_name"], counter["replicate"]) == ("loader_stats", "PK", False)
 
+    def test_tombstones_stay_home_and_expire(self):
+        """GIVEN a tombstones table WHEN a side's own tables are asked THEN it is the last, not replicated, and expires."""
+        *_others, tombstones = dynabridge_tables.own_tables([TABLE], "cn", ["loader_stats"], "tombstones")
+        assert (tombstones["name"], tombstones["hash_key_name"], tombstones["replicate"]) == ("tombstones", "PK", False)
+        assert tombstones["ttl_attribute"] == "expires"
+
+    def test_managed_tables_are_named_per_side(self):
+        """GIVEN tables of every stamping WHEN the managed are asked THEN only the replicated managed one is named."""
+        managed = {**ORDERS, "stamping": "managed"}
+        tables = [TABLE, {**TABLE, "stamping": "application"}, managed, {**managed, "replicate": False}]
+        assert dynabridge_tables.managed_names(tables, "sg") == ["orders-sg"]
+        assert dynabridge_tables.managed_names([TABLE], "sg") == []
+
     def test_one_target_is_plain_several_are_pairs(self):
         """GIVEN one or two replicated tables WHEN TARGET_TABLE is asked THEN it is the name alone or pairs."""
         local = {**ORDERS, "name": "local", "replicate": False}
@@ -151,6 +164,7 @@ class TestProblems:
             (("tables", 0, "key_schema", "hash", "type"), "STRING", "a type S, N or B"),
             (("tables", 0, "key_schema", "sort"), {}, "takes hash and range, not sort"),
             (("tables", 1, "key_schema", "range", "name"), "customer", "hash and range key are both 'customer'"),
+            (("tables", 0, "stamping"), "bridge", "table 'user': stamping is 'bridge', but must be application"),
             (("tables", 0, "ttl_attribute"), "PK", "ttl_attribute is 'PK', a key"),
             (("names", 0, "value"), "a.b", "dynabridge_sender_queue is 'a.b', but a queue takes"),
             (("numbers", 0, "value"), 0, "dynabridge_sender_batch_size is 0, but must be a number from 1 to 10000"),
@@ -185,6 +199,31 @@ class TestProblems:
         """GIVEN a record age WHEN judged THEN -1 and 60..604800 pass."""
         rule = {"kind": "record_age", "variable": "age", "value": age}
         assert (dynabridge_problems.problems({**SUBJECT, "numbers": [rule]}) == []) is good
+
+    @pytest.mark.parametrize(
+        ("days", "hours", "sender", "receiver", "enough"),
+        [
+            (30, 24, 86400, -1, None),
+            (2, 24, 86400, -1, None),
+            (1, 24, 86400, -1, 2),
+            (1, 24, 43200, 43200, None),
+            (2, 24, -1, -1, None),  # a table's stream keeps 24 hours
+            (2, 48, 604800, -1, 3),
+            (7, 8760, 86400, 604800, 8),
+        ],
+    )
+    def test_deletes_are_remembered_longer_than_a_change_can_be_under_way(self, days, hours, sender, receiver, enough):
+        """GIVEN days of memory and longest ways WHEN judged THEN too few days are told once, with how many do."""
+        values = {
+            "tombstone_days": ("tombstone_days", days),
+            "stream_retention_hours": ("stream_retention_hours", hours),
+            "sender_record_age_seconds": ("record_age", sender),
+            "receiver_record_age_seconds": ("record_age", receiver),
+        }
+        numbers = [{"kind": kind, "variable": f"dynabridge_{name}", "value": v} for name, (kind, v) in values.items()]
+        found = dynabridge_problems.problems({**SUBJECT, "numbers": numbers})
+        assert len(found) == (enough is not None)
+        assert all(f"Set dynabridge_tombstone_days to {enough} or more." in sentence for sentence in found)
 
 
 CALLER = {"account": "100000000001", "arn": "arn:aws-cn:iam::100000000001:root"}
