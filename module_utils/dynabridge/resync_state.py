@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from .attributes import to_boto, to_json
@@ -108,9 +109,14 @@ class ResyncState:
             self._write()
 
     def remove(self) -> None:
-        """The resync has come to its end."""
-        if self.path and os.path.exists(self.path):
+        """The resync has come to its end: nothing is left of the file, nor of directories that it alone was in."""
+        if not self.path:
+            return
+        with suppress(OSError):
             os.unlink(self.path)
+            directory = os.path.dirname(self.path)
+            os.rmdir(directory)
+            os.rmdir(os.path.dirname(directory))
 
     def _write(self) -> None:
         if not self.path:

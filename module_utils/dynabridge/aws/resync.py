@@ -129,6 +129,7 @@ class Resync:
             side: [bucket for bucket in differing if digests.counts[bucket]]
             for side, digests in zip(SIDES, (left, right), strict=True)
         }
+        self.state.note(equal=left.items - sum(left.counts[bucket] for bucket in differing))
         self.state.begin(buckets, dict(zip(SIDES, (left.items, right.items), strict=True)), self.options.segments)
 
     def _reduce(self, name: str) -> BucketDigests:
@@ -187,7 +188,7 @@ class Resync:
                 return
             found = [item for item in items if self.rows.bucket(encode_item(self.rows.key(item))) in buckets]
             keys = [key for chunk in _chunks(found) for key in self._first_look(name, chunk)]
-            self.state.note(looked=len(found))
+            self.state.note(looked=len(found), equal=len(found) - len(keys) if name == LEFT else 0)
             self._tell(2, name, len(items))
             yield _Page(self.clock(), keys, following)
 
@@ -246,7 +247,9 @@ class Resync:
             decision = key.decision
             both = all(seen.row is not None for seen in key.seen.values())
             if decision.state in (resync.EQUAL, resync.ABSENT) or (both and name != LEFT):
-                continue  # it was on its way; or it stands on both sides by now, which the first side's reading is for
+                # It was on its way; or it stands on both sides by now, which the first side's reading is for.
+                self.state.note(equal=int(decision.state == resync.EQUAL and name == LEFT))
+                continue
             example = {"key": key.keys, "state": decision.state, "action": decision.action}
             self.state.note(example, **{decision.state: 1, decision.action: 1})
             if decision.action != resync.LEAVE:
