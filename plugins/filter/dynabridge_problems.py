@@ -69,6 +69,7 @@ def problems(subject):
     found += [text for rule in subject["names"] for text in _name_problems(**rule)]
     numbers = [text for rule in subject["numbers"] for text in _number_problems(**rule)]
     found += numbers or _memory_problems({rule["variable"]: int(rule["value"]) for rule in subject["numbers"]})
+    found += _topic_problems(subject["alarm_topic_arn"], side, sides[side])
     return found + _proxy_problems(subject["use_proxy"], subject["proxy_server"])
 
 
@@ -243,6 +244,17 @@ def _words(allowed):
     if len(allowed) > 100:
         return f"{allowed[0]} or a number from {allowed[1]} to {allowed[-1]}"
     return f"one of {', '.join(str(value) for value in allowed)}"
+
+
+def _topic_problems(arn, name, side):
+    """An alarm calls only a topic of its own region."""
+    start = f"arn:{side.get('partition')}:sns:{side.get('region')}:"
+    if not arn or re.fullmatch(re.escape(start) + r"\d{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?", str(arn)):
+        return []
+    return [
+        f"Side {name}: dynabridge_alarm_topic_arn is '{arn}', but its alarms can call only a topic of its own region,"
+        f" {start}<account>:<name>. Set it in inventories/group_vars/{name}/main.yml, or '' for none."
+    ]
 
 
 def _proxy_problems(use_proxy, server):

@@ -38,6 +38,7 @@ SUBJECT = {
     "counters": ["loader_stats", "replicator_stats"],
     "names": [{"kind": "queue", "variable": "dynabridge_sender_queue", "value": "ddbstreamcn"}],
     "numbers": [{"kind": "batch_size", "variable": "dynabridge_sender_batch_size", "value": 500}],
+    "alarm_topic_arn": "",
     "use_proxy": "FALSE",
     "proxy_server": "",
 }
@@ -170,6 +171,8 @@ class TestProblems:
             (("numbers", 0, "value"), 0, "dynabridge_sender_batch_size is 0, but must be a number from 1 to 10000"),
             (("numbers", 0, "value"), "many", "is 'many', but must be a number"),
             (("numbers", 0, "value"), True, "is True, but must be a number"),
+            (("alarm_topic_arn",), "arn:aws:sns:eu-west-1:200000000002:ops", "Side cn: dynabridge_alarm_topic_arn is"),
+            (("alarm_topic_arn",), "ops", "arn:aws-cn:sns:cn-north-1:<account>:<name>"),
             (("use_proxy",), "maybe", "dynabridge_use_proxy is 'maybe'"),
             (("use_proxy",), "TRUE", "dynabridge_proxy_server is empty"),
         ],
@@ -183,6 +186,12 @@ class TestProblems:
         """GIVEN two things wrong in different places WHEN judged THEN both are told."""
         subject = changed(changed(SUBJECT, ("numbers", 0, "value"), 0), ("use_proxy",), "maybe")
         assert len(dynabridge_problems.problems(subject)) == 2
+
+    def test_a_topic_of_the_sides_region_is_taken(self):
+        """GIVEN a topic in the side's region, of any account WHEN judged THEN there is no problem."""
+        for name in ("ops", "ops-calls.fifo"):
+            arn = f"arn:aws-cn:sns:cn-north-1:300000000003:{name}"
+            assert dynabridge_problems.problems({**SUBJECT, "alarm_topic_arn": arn}) == []
 
     def test_one_account_for_both_sides(self):
         """GIVEN the same account on both sides WHEN judged THEN it is told."""
