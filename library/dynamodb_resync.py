@@ -248,6 +248,7 @@ with suppress(ImportError):  # without botocore AnsibleAWSModule says what is mi
     from ansible.module_utils.dynabridge.aws.scan import describe_keys
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+    from botocore.exceptions import ConnectionError as NoConnection
 
 from ansible.module_utils.dynabridge.compare import Rows
 from ansible.module_utils.dynabridge.errors import DynabridgeError, SettingsError
@@ -355,7 +356,7 @@ def probe(side: dict[str, Any]) -> tuple[tuple, str]:
         keys = describe_keys(client, side["table"])
         describe_keys(client, side["tombstones_table"])
         description = client.describe_table(TableName=side["table"])["Table"]
-    except HTTPClientError as error:
+    except (NoConnection, HTTPClientError) as error:
         raise SettingsError(
             f"Side {side['name']} cannot be reached ({client.meta.endpoint_url}): {error}. {NOTHING_CHANGED} "
             "Check that the side is up, and the network from here, and run the resync again."

@@ -189,7 +189,7 @@ class Resync:
             found = [item for item in items if self.rows.bucket(encode_item(self.rows.key(item))) in buckets]
             keys = [key for chunk in _chunks(found) for key in self._first_look(name, chunk)]
             self.state.note(looked=len(found), equal=len(found) - len(keys) if name == LEFT else 0)
-            self._tell(2, name, len(items))
+            self._tell(2, name, len(items) - len(keys))
             yield _Page(self.clock(), keys, following)
 
     def _first_look(self, name: str, items: list[Item]) -> Iterator[Item]:
@@ -214,7 +214,7 @@ class Resync:
             self.sleep(wait)
         for chunk in _chunks(page.keys):
             self._settle(name, self._second_look([to_json(key) for key in chunk]))
-            self.show(2, name)
+            self._tell(2, name, len(chunk))
         self.state.reached(name, segment, page.next)
 
     def _second_look(self, keys: list[Item]) -> Iterator[_Key]:
