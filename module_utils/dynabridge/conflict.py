@@ -158,7 +158,6 @@ def refusing(change: Place, names: StampNames) -> tuple[list[str], dict[str, Any
 
 
 def _exactly(stamp: Stamp, names: StampNames) -> tuple[str, dict[str, Any]]:
-    values = {":st": stamp_attributes(stamp, names)[names.timestamp]}
-    if not stamp.region:
-        return "#t = :st", values
-    return "(#t = :st AND #r = :sr)", values | {":sr": {"S": stamp.region.decode()}}
+    values = {":st": stamp_attributes(stamp, names)[names.timestamp], ":sr": {"S": stamp.region.decode()}}
+    # A region that is missing or no text counts as the empty one, which nothing comes before.
+    return f"(#t = :st AND {'#r = :sr' if stamp.region else 'NOT #r > :sr'})", values
