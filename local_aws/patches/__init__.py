@@ -23,6 +23,7 @@ PATCHES = (
     "notification_filters",
     "export",
     "ec2",
+    "faults",
 )
 
 logger = logging.getLogger("local_aws")
