@@ -37,11 +37,14 @@ def policy_of(side: Side, function: str) -> dict:
 
 
 @contextlib.contextmanager
-def without_statement(side: Side, function: str, sid: str):
-    """The role's policy without one statement, for the length of the block."""
+def without_right(side: Side, function: str, sid: str, action: str = ""):
+    """The role's policy without one statement, or without one of its actions, for the length of the block."""
     whole = policy_of(side, function)
-    rest = [statement for statement in whole["Statement"] if statement["Sid"] != sid]
-    assert len(rest) == len(whole["Statement"]) - 1
+    (statement,) = (statement for statement in whole["Statement"] if statement["Sid"] == sid)
+    rest = [other for other in whole["Statement"] if other["Sid"] != sid]
+    if action:
+        assert action in statement["Action"]
+        rest.append(statement | {"Action": [other for other in statement["Action"] if other != action]})
 
     def put(document):
         side.client("iam").put_role_policy(
@@ -67,6 +70,47 @@ def a_write_waits_for(action: str, seen: str):
         eventually(lambda: bridge.sg.item(key) == written)
 
     return scenario
+
+
+def a_delete_needs(action: str, waits: bool = True):
+    """The right makes sure that what is deleted stays deleted; where it `waits`, the peer hears of it once that is so."""
+
+    def scenario(bridge: Bridge, key: str):
+        bridge.replicates(key)
+        bridge.cn.remove(key)
+        yield LOG, action
+        eventually(lambda: bridge.cn.item(key) is None)
+        assert not waits or bridge.sg.item(key) is not None
+        yield "restored"
+        eventually(lambda: bridge.sg.item(key) is None)
+
+    return scenario
+
+
+def a_write_by_a_slow_clock_is_stamped(bridge: Bridge, key: str):
+    """A write whose stamp is older than what it replaces: the sender gives it a later one."""
+    bridge.replicates(key)
+    old = {"last_update_timestamp": {"N": str(int(time.time()) - 60)}, "last_updater_region": {"S": bridge.cn.region}}
+    bridge.cn.client("dynamodb").put_item(TableName=bridge.cn.table, Item={"PK": {"S": key}, "slow": {"N": "1"}} | old)
+    yield LOG, "dynamodb:UpdateItem"
+    assert "slow" not in bridge.sg.item(key)
+    yield "restored"
+    eventually(lambda: "slow" in bridge.sg.item(key) and bridge.sg.item(key) == bridge.cn.item(key))
+
+
+def a_row_that_slipped_in_is_taken_back(bridge: Bridge, key: str):
+    """An older write of the peer's that came in between a delete and its being remembered, put there by hand."""
+    side = bridge.cn
+    older = {"last_update_timestamp": {"N": "1"}, "last_updater_region": {"S": bridge.sg.region}}
+    with side.mapping_changed(SENDER, BatchSize=1):
+        bridge.replicates(key)
+        with side.function_changed(SENDER, Handler="handler.missing"):
+            side.remove(key)
+            side.client("dynamodb").put_item(TableName=side.table, Item={"PK": {"S": key}} | older)
+        yield LOG, "dynamodb:DeleteItem"
+        assert side.item(key) is not None
+        yield "restored"
+        eventually(lambda: not side.problem(SENDER) and side.item(key) == bridge.sg.item(key))
 
 
 def a_lost_batch_is_reported_by(function: str, queue: str):
@@ -167,6 +211,8 @@ def applied_changes_are_counted(bridge: Bridge, key: str):
 
 SCENARIOS = {
     (SENDER, "ReadStream"): a_write_waits_for("GetRecords", MAPPING),
+    (SENDER, "StampTables"): a_write_by_a_slow_clock_is_stamped,
+    (SENDER, "RememberDeletes"): a_write_waits_for("dynamodb:BatchGetItem", LOG),
     (SENDER, "ReadPeerKey"): a_write_waits_for("ssm:GetParameters", LOG),
     (SENDER, "SendToFailureQueue"): a_lost_batch_is_reported_by(SENDER, "ddbstreamcn"),
     (SENDER, "KeepInQuarantine"): the_sender_keeps_what_it_cannot_send,
@@ -174,9 +220,17 @@ SCENARIOS = {
     (RECEIVER, "ReadStream"): a_write_waits_for("GetRecords", MAPPING),
     (RECEIVER, "SendToFailureQueue"): a_lost_batch_is_reported_by(RECEIVER, "ddbreplicatorsg"),
     (RECEIVER, "WriteTables"): a_write_waits_for("dynamodb:PutItem", LOG),
+    (RECEIVER, "RememberDeletes"): a_write_waits_for("dynamodb:BatchGetItem", LOG),
     (RECEIVER, "CountReplicated"): applied_changes_are_counted,
     (RECEIVER, "KeepInQuarantine"): the_receiver_keeps_what_it_cannot_read,
     (RECEIVER, "PublishMetrics"): applied_changes_are_published,
+}
+# The rights by which a delete stays a delete are needed at different times, so they are taken away one by one too.
+ACTIONS = {
+    (SENDER, "StampTables", "dynamodb:BatchGetItem"): a_delete_needs("dynamodb:BatchGetItem", waits=False),
+    (SENDER, "StampTables", "dynamodb:DeleteItem"): a_row_that_slipped_in_is_taken_back,
+    (SENDER, "RememberDeletes", "dynamodb:PutItem"): a_delete_needs("dynamodb:PutItem"),
+    (RECEIVER, "RememberDeletes", "dynamodb:PutItem"): a_delete_needs("dynamodb:PutItem"),
 }
 
 
@@ -191,12 +245,22 @@ def refused(side: Side, function: str, since: float, place: str, *words: str) ->
 @pytest.mark.parametrize(("function", "sid"), [(function, sid) for function in SIDS for sid in SIDS[function]])
 def test_no_statement_is_dispensable(bridge, key, function, sid):
     """GIVEN a policy without one statement WHEN its right is needed THEN AWS refuses; restored, replication goes on."""
+    play(SCENARIOS[function, sid], bridge, key, function, sid)
+
+
+@pytest.mark.parametrize(("function", "sid", "action"), ACTIONS)
+def test_no_action_on_deletes_is_dispensable(bridge, key, function, sid, action):
+    """GIVEN a policy without one action WHEN it is needed THEN AWS refuses; restored, replication goes on."""
+    play(ACTIONS[function, sid, action], bridge, key, function, sid, action)
+
+
+def play(scenario, bridge: Bridge, key: str, function: str, sid: str, action: str = "") -> None:
     side, since = bridge.cn if function == SENDER else bridge.sg, time.time()
-    with contextlib.closing(SCENARIOS[function, sid](bridge, key)) as scenario:
-        with without_statement(side, function, sid):
-            refused(side, function, since, *next(scenario))
-            next(scenario)
-        assert next(scenario, "done") == "done"
+    with contextlib.closing(scenario(bridge, key)) as acts:
+        with without_right(side, function, sid, action):
+            refused(side, function, since, *next(acts))
+            next(acts)
+        assert next(acts, "done") == "done"
     bridge.replicates(key)
 
 
