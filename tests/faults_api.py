@@ -13,7 +13,7 @@ from local_aws import pausing
 from local_aws.state import StateDirectory
 from tests.local_pair import LocalPair
 
-KINDS = ("throttling", "unavailable", "internal")
+KINDS = ("throttling", "unavailable", "internal", "partial")
 
 
 def throttle(pair: LocalPair, side: str, share: float, calls=("*",), kinds=KINDS, seed: int = 1) -> None:

@@ -103,7 +103,11 @@ def test_nonsense_variables(empty, tmp_path):
     names = {"cn": "user-cn", "sg": "user-sg"}
     nonsense = {
         "dynabridge_sender_batch_size": 0,
+        "dynabridge_max_clock_skew_seconds": 0,
+        "dynabridge_tombstones_table": "a table",
+        "dynabridge_alarm_topic_arn": "operators",
         "dynabridge_tables": [
+            {"name": "orders", "names": {"cn": "orders", "sg": "orders"}, "stamping": "bridge"},
             {"name": "user", "names": names, "replicate": True},
             {"name": "user", "names": names, "key_schema": {"hash": {"name": "PK", "type": "S"}}},
         ],
@@ -113,11 +117,38 @@ def test_nonsense_variables(empty, tmp_path):
     output = refusal(empty, "-e", f"@{variables}")
     for sentence in (
         "dynabridge_sender_batch_size is 0, but must be a number from 1 to 10000. Correct it in the inventory.",
+        "dynabridge_max_clock_skew_seconds is 0, but must be a number from 1 to 86400. Correct it in the inventory.",
+        "dynabridge_tombstones_table is 'a table', but a table takes 3 to 255 letters, digits",
+        "Side cn: dynabridge_alarm_topic_arn is 'operators', but its alarms can call only a topic of its own region",
+        "table 'orders': stamping is 'bridge', but must be application (its writers stamp what they write) or managed",
         "table 'user': key_schema has no hash key. Give hash: {name: ..., type: S, N or B}.",
         "dynabridge_tables has 'user' twice: give each table its own name.",
         "Side sg would have two tables called 'user-sg': correct names in dynabridge_tables.",
     ):
         assert sentence in output
+
+
+def test_deletes_forgotten_too_early(empty):
+    """GIVEN a memory of deletes shorter than a change can be under way WHEN deployed THEN it is told how long it must be."""
+    output = refusal(empty, "-e", "dynabridge_tombstone_days=1")
+    assert "dynabridge_tombstone_days is 1, but a change can be under way for 86400 seconds in the table's" in output
+    assert "Set dynabridge_tombstone_days to 2 or more." in output
+
+
+def test_tombstones_table_with_other_keys(empty):
+    """GIVEN a table of that name which is somebody else's WHEN deployed THEN found and wanted are named, and none is made."""
+    dynamodb = empty.sg.client("dynamodb")
+    dynamodb.create_table(
+        TableName="replicator_tombstones",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "N"}],
+    )
+    try:
+        output = refusal(empty)
+    finally:
+        dynamodb.delete_table(TableName="replicator_tombstones")
+    assert "table replicator_tombstones has the keys hash id (N), wanted are hash PK (S): nothing was changed" in output
 
 
 def test_local_aws_that_is_not_up(tmp_path):
@@ -199,7 +230,9 @@ def test_peer_key_refused(bridge, key):
     iam.update_access_key(**which, Status="Inactive")
     try:
         written = bridge.cn.write(key)
-        sentence = "PeerRefused: the peer refused the key pair (UnrecognizedClientException): run deploy.yml"
+        sentence = (
+            "PeerRefused: the peer refused the key pair (UnrecognizedClientException): run rotate_credentials.yml"
+        )
         eventually(lambda: bridge.cn.logged(SENDER, since, sentence))
         eventually(lambda: bridge.cn.problem(SENDER))
         assert bridge.sg.item(key) is None

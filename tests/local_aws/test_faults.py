@@ -104,11 +104,44 @@ def test_botocore_tries_a_failing_call_again(bad_day, unique):
     assert bad_day.client("cn", "dynamodb").scan(TableName=unique)["Count"] == 40
 
 
+def test_a_call_may_be_carried_out_in_part(bad_day, unique):
+    """GIVEN partial failures WHEN many are put at once THEN what the answer names is not there, and the rest is."""
+    make_table(bad_day, "sg", unique)
+    make_stream(bad_day, "sg", unique)
+    dynamodb, kinesis = client(bad_day, "sg", "dynamodb"), client(bad_day, "sg", "kinesis")
+    faults_api.throttle(bad_day, "sg", 1, kinds=["partial"], seed=3)
+    writes = [{"PutRequest": {"Item": {"PK": {"S": str(number)}}}} for number in range(20)]
+    back = dynamodb.batch_write_item(RequestItems={unique: writes})["UnprocessedItems"][unique]
+    keys = [{"PK": {"S": str(number)}} for number in range(20)]
+    read = dynamodb.batch_get_item(RequestItems={unique: {"Keys": keys, "ConsistentRead": True}})
+    records = [{"Data": str(number), "PartitionKey": str(number)} for number in range(20)]
+    put = kinesis.put_records(StreamName=unique, Records=records)
+    assert set(faults_api.failed(bad_day, "sg")) == {
+        "dynamodb:BatchWriteItem partial",
+        "dynamodb:BatchGetItem partial",
+        "kinesis:PutRecords partial",
+    }
+    faults_api.all_well(bad_day, "sg")
+
+    missing = {write["PutRequest"]["Item"]["PK"]["S"] for write in back}
+    present = {item["PK"]["S"] for item in dynamodb.scan(TableName=unique)["Items"]}
+    assert (
+        0 < len(missing) < 20 and missing | present == {str(number) for number in range(20)} and not missing & present
+    )
+    unread = read["UnprocessedKeys"][unique]
+    assert unread["ConsistentRead"] is True and 0 < len(unread["Keys"]) < 20
+    asked_and_there = present - {key["PK"]["S"] for key in unread["Keys"]}
+    assert {item["PK"]["S"] for item in read["Responses"][unique]} == asked_and_there
+    arrived = [number for number, result in enumerate(put["Records"]) if "SequenceNumber" in result]
+    assert put["FailedRecordCount"] == 20 - len(arrived) and 0 < len(arrived) < 20
+    assert faults_api.trim(bad_day, "sg", unique) == len(arrived)
+
+
 @pytest.mark.parametrize(
     ("what", "content", "sentence"),
     [
         ("faults", {"share": 2}, "share is 2: it must be from 0 to 1"),
-        ("faults", {"share": 0.1, "kinds": ["rain"]}, "it must be some of throttling, unavailable, internal"),
+        ("faults", {"share": 0.1, "kinds": ["rain"]}, "it must be some of throttling, unavailable, internal, partial"),
         ("kill", {"after": 1}, "function is missing"),
         ("kill", {"function": "f", "after": 0}, "must be whole numbers"),
         ("rain", {}, "PUT /_dynabridge/rain is not known"),

@@ -7,8 +7,8 @@ Nothing of this acts until it is switched on, by HTTP on the side's own port and
 * `PUT /_dynabridge/faults {"share": 0.05, "calls": ["dynamodb:*"], "kinds": ["throttling"], "seed": 1}`: that share of the calls
   fails, drawn by a seeded generator. A call's name is its IAM action, with `*` as in a policy. Kinds: `throttling` (the
   service's own code: ProvisionedThroughputExceededException, ThrottlingException, SlowDown ...), `unavailable` (503),
-  `internal` (500; half of those calls are carried out all the same, as on AWS, where the caller cannot know). A share of 0
-  ends it.
+  `internal` (500; half of those calls are carried out all the same, as on AWS, where the caller cannot know), `partial`
+  (PutRecords, BatchWriteItem and BatchGetItem leave out some of their members). A share of 0 ends it.
 * `PUT /_dynabridge/kill {"function": name, "calls": ["dynamodb:*"], "after": 2, "times": 1}`: the function's workers that are
   at work are killed when AWS has carried out its call number `after`, before it gets the answer. Counting begins anew after
   each kill.

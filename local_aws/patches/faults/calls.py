@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from . import errors
+from . import errors, partial
 
 
 @dataclass
@@ -28,11 +28,19 @@ class Rule:
 
     def draw(self, call: str) -> tuple[str, bool] | None:
         """What becomes of the call: (kind of failure, whether it is carried out), or None for all goes well."""
-        if not matches(call, self.calls) or self._random.random() >= self.share:
+        kinds = [kind for kind in self.kinds if kind != errors.PARTIAL]
+        if not kinds or not matches(call, self.calls) or self._random.random() >= self.share:
             return None
-        kind = self._random.choice(self.kinds)
+        kind = self._random.choice(kinds)
         self.failed[f"{call} {kind}"] += 1
         return kind, kind == "internal" and self._random.random() < 0.5
+
+    def left_out(self, call: str, count: int) -> set[int]:
+        """Which of so many members of a call are not carried out: about half, when the call is drawn."""
+        if errors.PARTIAL not in self.kinds or not matches(call, self.calls) or self._random.random() >= self.share:
+            return set()
+        self.failed[f"{call} {errors.PARTIAL}"] += 1
+        return {position for position in range(count) if self._random.random() < 0.5}
 
 
 @dataclass
@@ -104,7 +112,13 @@ def described() -> dict:
     }
 
 
+def left_out(call: str, count: int) -> set[int]:
+    rule = _rule
+    return rule.left_out(call, count) if rule else set()
+
+
 def install(app) -> None:
+    partial.install(left_out)
     emulator_dispatch = app._dispatch_service_request
 
     async def dispatch(method, path, headers, body, query_params, request_id):

@@ -7,7 +7,8 @@ Codes: "Common Errors" and "Errors" in the services' API references, and botocor
 import json
 from xml.sax.saxutils import escape
 
-KINDS = ("throttling", "unavailable", "internal")
+PARTIAL = "partial"  # no error: see `partial`
+KINDS = ("throttling", "unavailable", "internal", PARTIAL)
 
 THROTTLING = {
     "dynamodb": ("ProvisionedThroughputExceededException", 400),

@@ -127,7 +127,7 @@ class PeerStream:
         code = error_code(error)
         if code in REFUSED_KEY:
             return PeerRefused(
-                f"the peer refused the key pair ({code}): run deploy.yml for both sides, or with a valid key pair given"
+                f"the peer refused the key pair ({code}): run rotate_credentials.yml, or deploy.yml with a valid key pair given"
             )
         if code in ("AccessDeniedException", "AccessDenied", "ResourceNotFoundException"):
             return PeerRefused(
