@@ -13,7 +13,7 @@ from dynabridge.changes import PUT, Change
 from dynabridge.replays import DISCARDED, GAPS, QUARANTINE, REPLAYED, entry_id
 from dynabridge.wire import encode
 from tests.integration.support import RECEIVER, SENDER, Side, eventually
-from tests.integration.test_policies import policy_of, without_statement
+from tests.integration.test_policies import policy_of
 from tests.integration.test_replication import EVERY_TYPE
 from tests.local_pair import run_playbook
 
@@ -106,26 +106,37 @@ def test_a_poison_record_is_kept_whole_shown_and_discarded(bridge, key):
 
 
 @contextlib.contextmanager
+def receiver_may(side: Side, document: dict):
+    """The receiver's role with another policy, for the length of the block."""
+    policy, whole = {"RoleName": f"{RECEIVER}_role", "PolicyName": RECEIVER}, policy_of(side, RECEIVER)
+    side.client("iam").put_role_policy(**policy, PolicyDocument=json.dumps(document))
+    try:
+        yield
+    finally:
+        side.client("iam").put_role_policy(**policy, PolicyDocument=json.dumps(whole))
+
+
+def without(document: dict, sid: str) -> dict:
+    return document | {"Statement": [statement for statement in document["Statement"] if statement["Sid"] != sid]}
+
+
+@contextlib.contextmanager
 def also_replicated(side: Side, table: str):
     """One more table on the side, which its receiver may write to, for the length of the block."""
-    dynamodb, whole = side.client("dynamodb"), policy_of(side, RECEIVER)
+    dynamodb = side.client("dynamodb")
     dynamodb.create_table(
         TableName=table,
         BillingMode="PAY_PER_REQUEST",
         KeySchema=[{"AttributeName": "PK", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "PK", "AttributeType": "S"}],
     )
-    wider = json.loads(json.dumps(whole).replace(f"table/{side.table}", "table/*"))
-    role = {"RoleName": f"{RECEIVER}_role", "PolicyName": RECEIVER}
-    configuration = side.client("lambda").get_function_configuration(FunctionName=RECEIVER)
-    variables = configuration["Environment"]["Variables"]
-    side.client("iam").put_role_policy(**role, PolicyDocument=json.dumps(wider))
+    wider = json.loads(json.dumps(policy_of(side, RECEIVER)).replace(f"table/{side.table}", "table/*"))
+    variables = side.client("lambda").get_function_configuration(FunctionName=RECEIVER)["Environment"]["Variables"]
+    more = {"Variables": variables | {"TARGET_TABLE": f"{variables['TARGET_TABLE']},{table}"}}
     try:
-        more = {"Variables": variables | {"TARGET_TABLE": f"{variables['TARGET_TABLE']},{table}"}}
-        with side.function_changed(RECEIVER, Environment=more):
+        with receiver_may(side, wider), side.function_changed(RECEIVER, Environment=more):
             yield
     finally:
-        side.client("iam").put_role_policy(**role, PolicyDocument=json.dumps(whole))
         dynamodb.delete_table(TableName=table)
 
 
@@ -186,7 +197,8 @@ def replicated_count(side: Side) -> str:
 def test_batches_that_the_receiver_gave_up_are_replayed_from_the_stream(bridge, key):
     """GIVEN a right taken away until the batch is given up WHEN it is given back THEN a replay applies its records."""
     side = bridge.sg
-    with without_statement(side, RECEIVER, "WriteTables"), side.mapping_changed(RECEIVER, MaximumRetryAttempts=0):
+    less = without(policy_of(side, RECEIVER), "WriteTables")
+    with receiver_may(side, less), side.mapping_changed(RECEIVER, MaximumRetryAttempts=0):
         written = bridge.cn.write(key, **EVERY_TYPE)
         eventually(lambda: messages(side, RECEIVERS_QUEUE))
     assert side.item(key) is None
