@@ -94,6 +94,7 @@ def summary(result: Mapping[str, Any], params: Mapping[str, Any], dry_run: bool)
         f"{params[side]['table']} ({result['items'][params[side]['name']]:,} items)" for side in SIDES
     )
     head = f"{params['name']}: {tables}, direction {params['direction']}" + (", dry run" if dry_run else "")
+    head += ", taken up from an earlier run" if result["resumed"] else ""
     if not result["differing"]:
         return f"{head}: equal"
     lines = [_found(result), _done(result, dry_run), *(_example(entry, params) for entry in result["examples"])]

@@ -51,7 +51,7 @@ class ResyncState:
 
     def begin(self, buckets: dict[str, list[int]], items: dict[str, int], segments: int) -> None:
         """Note the first pass: for each side the buckets to look at and its items."""
-        unread = {side: [{"key": None, "done": not buckets[side]} for _ in range(segments)] for side in buckets}
+        unread = {side: [{"done": not buckets[side], "key": None} for _ in range(segments)] for side in buckets}
         self._content |= {"started": self._clock(), "buckets": buckets, "items": items, "segments": unread}
         self.save()
 
@@ -99,7 +99,7 @@ class ResyncState:
     def reached(self, side: str, segment: int, key: dict[str, Any] | None) -> None:
         """The segment is settled up to this key; None: to its end."""
         with self._lock:
-            place = {"key": key and to_json(key), "done": not key}
+            place = {"done": not key, "key": key and to_json(key)}
             self._content["segments"][side][segment] = place
             if self._clock() - self._saved_at >= SAVE_EVERY:
                 self._write()

@@ -51,7 +51,7 @@ class Table(FakeDynamoDB):
             }
         }
 
-    def scan(self, TableName, Segment, TotalSegments, ConsistentRead, ExclusiveStartKey=None):
+    def scan(self, TableName, Segment, TotalSegments, ConsistentRead, ExclusiveStartKey=None, Limit=PAGE):
         self._begin("scan", ExclusiveStartKey)
         mine = sorted(
             (name, item)

@@ -35,6 +35,8 @@ from .scan import read_pages, reduce_table
 from .stamper import Stamper
 from .writes import READ_KEYS, Settled, read_items
 
+# Items of a page of the second pass: where a run goes on is known to the page.
+PAGE_ITEMS = 500
 # Keys that may wait for their second look, in each segment.
 MOST_WAITING = 5000
 
@@ -183,7 +185,8 @@ class Resync:
     def _pages(self, name: str, segment: int, buckets: frozenset[int]) -> Iterator[_Page]:
         side = self.sides[name]
         start = self.state.start_key(name, segment)
-        for items, following in read_pages(side.client, side.table, segment, self.options.segments, True, start):
+        of_segment = (side.client, side.table, segment, self.options.segments)
+        for items, following in read_pages(*of_segment, True, start, PAGE_ITEMS):
             if self._stop.is_set():  # another segment failed
                 return
             found = [item for item in items if self.rows.bucket(encode_item(self.rows.key(item))) in buckets]

@@ -44,10 +44,20 @@ def describe_keys(client: Any, table: str) -> tuple[tuple[str, str], ...]:
 
 
 def read_pages(
-    client: Any, table: str, segment: int, segments: int, consistent: bool, start: dict[str, Any] | None = None
+    client: Any,
+    table: str,
+    segment: int,
+    segments: int,
+    consistent: bool,
+    start: dict[str, Any] | None = None,
+    limit: int | None = None,
 ) -> Iterator[tuple[list[dict[str, Any]], dict[str, Any] | None]]:
-    """The items of one segment, page by page, to its very end, each page with the key to go on from (None: the end)."""
+    """The items of one segment, page by page, to its very end, each page with the key to go on from (None: the end).
+
+    limit: items of a page; without it a page is 1 MB.
+    """
     request = {"TableName": table, "Segment": segment, "TotalSegments": segments, "ConsistentRead": consistent}
+    request |= {"Limit": limit} if limit else {}
     while True:
         page = client.scan(**request | ({"ExclusiveStartKey": start} if start else {}))
         start = page.get("LastEvaluatedKey") or None
