@@ -218,3 +218,11 @@ def test_a_pair_that_was_never_stored_is_an_error(rotate):
     aws = Aws()
     aws.parameters.clear()
     assert "AccessKey" in (message := rotate(aws)["msg"]) and "deploy.yml" in message
+
+
+def test_an_age_below_nothing_is_an_error(rotate):
+    # GIVEN a negative age WHEN keys of it are rotated THEN it is named, and nothing changes
+    aws = Aws()
+    before = aws.state()
+    assert "max_age_days is -1: it must be 0" in rotate(aws, max_age_days=-1)["msg"]
+    assert aws.state() == before and not aws.calls
