@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """deploy.yml: from nothing to a bridge, twice without a change, and back to it after drift."""
 
+import json
 import re
 
 import pytest
+import yaml
 
-from tests.local_pair import run_playbook, started_pair
+from dynabridge.aws.counters import DIMENSIONS, PUBLISHED
+from tests.integration.support import eventually
+from tests.local_pair import REPOSITORY, run_playbook, started_pair
 
 SIDES = ("cn-north-1", "ap-southeast-1")
 
@@ -46,6 +50,7 @@ def test_check_mode_on_empty_accounts_says_what_it_would_create(empty_pair):
         assert empty_pair.client(side, "lambda").list_functions()["Functions"] == []
         assert empty_pair.client(side, "iam").list_users()["Users"] == []
         assert empty_pair.client(side, "s3").list_buckets()["Buckets"] == []
+        assert empty_pair.client(side, "cloudwatch").describe_alarms()["MetricAlarms"] == []
 
 
 def test_drift_is_seen_and_mended(deployed_pair):
@@ -122,6 +127,77 @@ def test_mappings_bear_the_values_of_the_source_documents(deployed_pair, functio
     assert mapping["DestinationConfig"]["OnFailure"]["Destination"].endswith(f":{queue}")
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert {name: mapping[name] for name in wanted} == wanted
+
+
+@pytest.mark.parametrize("side", ["cn", "sg"])
+def test_each_side_remembers_deletes_and_both_functions_know_where(deployed_pair, side):
+    """GIVEN both sides deployed THEN the tombstones table expires its rows, and sender and receiver are told of it."""
+    dynamodb = deployed_pair.client(side, "dynamodb")
+    table = dynamodb.describe_table(TableName="replicator_tombstones")["Table"]
+    assert table["KeySchema"] == [{"AttributeName": "PK", "KeyType": "HASH"}]
+    assert table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
+    assert not table.get("StreamSpecification", {}).get("StreamEnabled")
+    expiry = dynamodb.describe_time_to_live(TableName="replicator_tombstones")["TimeToLiveDescription"]
+    assert expiry == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires"}
+    told = {"TOMBSTONES_TABLE": "replicator_tombstones", "TOMBSTONE_DAYS": "30"}
+    sender = environment_of(deployed_pair, side, "ddb_send_to_kinesis")
+    assert sender.items() >= (told | {"MANAGED_TABLES": "", "MAX_CLOCK_SKEW_SECONDS": "900"}).items()
+    assert environment_of(deployed_pair, side, "replicator_kinesis").items() >= told.items()
+
+
+def environment_of(pair, side, function):
+    return pair.client(side, "lambda").get_function_configuration(FunctionName=function)["Environment"]["Variables"]
+
+
+def test_a_managed_table_is_told_to_the_sender(deployed_pair, tmp_path):
+    """GIVEN a table with stamping: managed WHEN the sender is deployed THEN it knows it by this side's name."""
+    inventory = yaml.safe_load((REPOSITORY / "inventories/group_vars/all/tables.yml").read_text(encoding="utf-8"))
+    (table,) = inventory["dynabridge_tables"]
+    variables = tmp_path / "managed.json"
+    variables.write_text(json.dumps({"dynabridge_tables": [table | {"stamping": "managed"}]}))
+    try:
+        deploy(deployed_pair, "--tags", "sender", "--limit", "sg", "-e", f"@{variables}")
+        assert environment_of(deployed_pair, "sg", "ddb_send_to_kinesis")["MANAGED_TABLES"] == "user-sg"
+    finally:
+        deploy(deployed_pair, "--tags", "sender", "--limit", "sg")
+    assert environment_of(deployed_pair, "sg", "ddb_send_to_kinesis")["MANAGED_TABLES"] == ""
+
+
+ALARMS = ("Ahead_count", "Overwritten_count", "Quarantined_count", "Unsent_count", "Unsettled_count", "Unstamped_count")
+
+
+@pytest.mark.parametrize("side", ["cn", "sg"])
+def test_alarms_say_what_they_mean(deployed_pair, side):
+    """GIVEN both sides deployed THEN each alarm watches a metric the functions publish, and names a page that is there."""
+    alarms = deployed_pair.client(side, "cloudwatch").describe_alarms()["MetricAlarms"]
+    assert sorted(alarm["AlarmName"] for alarm in alarms) == [f"dynabridge-{side}-{metric}" for metric in ALARMS]
+    for alarm in alarms:
+        assert (alarm["Namespace"], alarm["Dimensions"]) == ("DDB-Replicator", DIMENSIONS)
+        assert alarm["MetricName"] in PUBLISHED.values()
+        assert alarm["TreatMissingData"] == "notBreaching" and alarm["AlarmActions"] == []
+        (page,) = re.findall(r"See (docs/\S+\.md)\.$", alarm["AlarmDescription"])
+        assert (REPOSITORY / page).is_file()
+        assert alarm["AlarmDescription"].startswith(f"Side {side}: ")
+
+
+def test_an_alarm_rings_and_calls_the_sides_topic(bridge, key):
+    """GIVEN a topic for cn's alarms WHEN a write does not replicate THEN the alarm rings; without the topic it calls nobody."""
+    topic = f"arn:aws-cn:sns:cn-north-1:{bridge.cn.pair.sides['cn']['account_id']}:operators"
+    only = ("--tags", "alarms", "--limit", "cn")
+
+    def alarm():
+        found = bridge.cn.client("cloudwatch").describe_alarms(AlarmNames=["dynabridge-cn-Unstamped_count"])
+        return found["MetricAlarms"][0]
+
+    try:
+        deploy(bridge.cn.pair, *only, "-e", f"dynabridge_alarm_topic_arn={topic}")
+        assert alarm()["AlarmActions"] == [topic]
+        bridge.replicates(key)
+        bridge.cn.touch(key)
+        eventually(lambda: alarm()["StateValue"] == "ALARM")
+    finally:
+        deploy(bridge.cn.pair, *only)
+    assert alarm()["AlarmActions"] == []
 
 
 def test_secrets_appear_nowhere(tmp_path):

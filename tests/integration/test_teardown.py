@@ -16,6 +16,10 @@ def own_pair(tmp_path):
         pair.client("cn", "iam").create_user(UserName="bystander")
         pair.client("cn", "kinesis").create_stream(StreamName="bystander", ShardCount=1)
         pair.client("cn", "ssm").put_parameter(Name="/DDBReplication/bystander", Value="x", Type="String")
+        pair.client("cn", "cloudwatch").put_metric_alarm(
+            AlarmName="bystander", Namespace="Bystander", MetricName="m", Statistic="Sum", Period=60, EvaluationPeriods=1,
+            Threshold=0, ComparisonOperator="GreaterThanThreshold",
+        )  # fmt: skip
         pair.client("cn", "s3").create_bucket(
             Bucket="bystander", CreateBucketConfiguration={"LocationConstraint": "cn-north-1"}
         )
@@ -24,9 +28,8 @@ def own_pair(tmp_path):
 
 def left(pair, side):
     """Everything of the kinds that deploy makes."""
-    client = {
-        name: pair.client(side, name) for name in ("dynamodb", "kinesis", "sqs", "ssm", "iam", "lambda", "s3", "logs")
-    }
+    services = ("dynamodb", "kinesis", "sqs", "ssm", "iam", "lambda", "s3", "logs", "cloudwatch")
+    client = {name: pair.client(side, name) for name in services}
     mappings = client["lambda"].list_event_source_mappings()["EventSourceMappings"]
     return {
         "tables": client["dynamodb"].list_tables()["TableNames"],
@@ -39,6 +42,7 @@ def left(pair, side):
         "mappings": [mapping["UUID"] for mapping in mappings],
         "buckets": [bucket["Name"] for bucket in client["s3"].list_buckets()["Buckets"]],
         "log groups": [group["logGroupName"] for group in client["logs"].describe_log_groups()["logGroups"]],
+        "alarms": [alarm["AlarmName"] for alarm in client["cloudwatch"].describe_alarms()["MetricAlarms"]],
     }
 
 
@@ -54,7 +58,8 @@ def test_teardown_in_two_steps(own_pair):
     first = run_playbook(own_pair, "teardown.yml", "-e", "confirm=cn,sg")
     assert first.returncode == 0, first.stdout + first.stderr
     remains = left(own_pair, "cn")
-    assert sorted(remains["tables"]) == ["loader_stats", "replicator_stats", "user-cn"]
+    assert sorted(remains["tables"]) == ["loader_stats", "replicator_stats", "replicator_tombstones", "user-cn"]
+    assert remains["alarms"] == ["bystander"]
     assert len(remains["buckets"]) == 2 and remains["functions"] == remains["mappings"] == []
     again = run_playbook(own_pair, "teardown.yml", "-e", "confirm=cn,sg")
     assert set(changed(again.stdout).values()) == {0}
@@ -64,6 +69,7 @@ def test_teardown_in_two_steps(own_pair):
     assert left(own_pair, "cn") == {
         "tables": [], "streams": ["bystander"], "queues": ["bystander"], "parameters": ["/DDBReplication/bystander"],
         "users": ["bystander"], "roles": [], "functions": [], "mappings": [], "buckets": ["bystander"], "log groups": [],
+        "alarms": ["bystander"],
     }  # fmt: skip
     assert all(not kind for kind in left(own_pair, "sg").values())
 
