@@ -11,6 +11,7 @@ from dynabridge.changes import Change
 from dynabridge.clock import issue
 from dynabridge.conflict import NOWHERE, Place, place, row_place, wins
 from dynabridge.digest import digest, encode_item
+from dynabridge.history import Policy
 from dynabridge.resync import BOTH, LEFT, RIGHT, SIDES, Decision, Rule, Seen, decide, other, write_units
 from dynabridge.stamps import UNSTAMPED, read_stamp, stamp_attributes
 from dynabridge.tombstones import Remembered
@@ -143,6 +144,11 @@ def test_a_managed_row_from_before_the_bridge_stays_deleted():
     """GIVEN an unstamped row that the peer deleted before anything stamped it THEN the delete wins."""
     grave = Remembered(Place(UNSTAMPED, True))
     assert decide(KEYS, seen(row()), seen(None, grave), rule_of(managed=True)).state == "deleted"
+
+
+def test_both_sides_and_the_resync_call_the_pair_the_same():
+    """GIVEN the senders' name of the two tables THEN resync issues stamps by the same, or they would not know them."""
+    assert Policy("user-cn", "user-sg", *REGIONS).pair == Policy("user-sg", "user-cn", *REGIONS[::-1]).pair == PAIR
 
 
 # -- properties ------------------------------------------------------------------------------
