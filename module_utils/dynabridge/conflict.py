@@ -45,6 +45,7 @@ class Lift:
     pair: str
     floor: Place
     seen: Stamp | None = None
+    ahead: float = 0.0
     position: int = 0
 
 

@@ -26,8 +26,8 @@ OLD_ECHO = 900.0
 class Policy:
     """What a sender has to know to judge a table's records.
 
-    table, twin: the table here and on the peer. managed: writers know nothing of stamps. latest: stamps beyond this
-    (epoch seconds) are brought back; 0 = no bound.
+    table, twin: the table here and on the peer. managed: writers know nothing of stamps. max_ahead: seconds that a stamp
+    may be ahead of its write before it is brought back; 0 = no bound.
     """
 
     table: str
@@ -37,12 +37,19 @@ class Policy:
     names: StampNames = StampNames()
     managed: bool = False
     replicate_ttl_deletes: bool = False
-    latest: float = 0.0
+    max_ahead: float = 0.0
 
     @property
     def pair(self) -> str:
         """Names both tables, the same on both sides."""
         return "|".join(sorted((self.table, self.twin)))
+
+    def latest(self, record: dict[str, Any]) -> float:
+        """The latest credible stamp at a record's write; by the record's time, so that it stays the same when it comes again.
+
+        AWS rounds that time down to the second.
+        """
+        return written_at(record) + 1 + self.max_ahead if self.max_ahead else 0.0
 
 
 @dataclass
@@ -85,7 +92,7 @@ class _Walker:
 
     def delete(self, position: int, record: dict[str, Any]) -> None:
         old, _new = images_of(record)
-        self._pass(self._credible(read_stamp(old, self.policy.names)))
+        self._pass_replaced(read_stamp(old, self.policy.names), record)
         self.reached = Place(self.reached.stamp, True)
         known = self.remembered
         if known is None or known.place < self.reached:
@@ -103,7 +110,8 @@ class _Walker:
         old, new = images_of(record)
         stamp = read_stamp(new, self.policy.names)
         by_bridge = issued(stamp, self.policy.pair, self.found.keys)
-        self._pass_old(old, stamp, by_bridge)
+        if old is not None and not self._brought_back(old, stamp, by_bridge, record):
+            self._pass_replaced(read_stamp(old, self.policy.names), record)
         trusted = by_bridge or not self.policy.managed
         if stamp.kind != NO_TIME and trusted and Place(stamp) > self.reached:
             self._news(position, record, stamp)
@@ -111,15 +119,15 @@ class _Walker:
             self._without_stamp(position, record, stamp, by_bridge)
 
     def _news(self, position: int, record: dict[str, Any], stamp: Stamp) -> None:
+        if self._ahead(stamp, record):
+            self._lift(position, record, stamp, "ahead")  # the peer sends none such: whoever wrote it wrote it here
+            return
         if stamp.region == self.policy.peer_region.encode():
             self._echo(record, stamp)
-        elif is_ahead(stamp, self.policy.latest):
-            return self._lift(position, record, stamp, "ahead")
         else:
             self._send(PUT, images_of(record)[1], position, record)
         self.found.lift = self.found.remember = None
         self.reached = Place(stamp)
-        return None
 
     def _echo(self, record: dict[str, Any], stamp: Stamp) -> None:
         """The receiver wrote it: only it writes a stamp of the peer's that is later than all that was here."""
@@ -146,24 +154,29 @@ class _Walker:
 
     def _lift(self, position: int, record: dict[str, Any], stamp: Stamp, what: str) -> None:
         self._name(what, record)
-        self._pass(self._credible(stamp))
-        seen = stamp if stamp > self.reached.stamp else None
-        self.found.lift = Lift(self.policy.table, self.found.keys, self.policy.pair, self.reached, seen, position)
+        policy = self.policy
+        if self._ahead(stamp, record):
+            # While it stood here it refused the peer's changes: the new stamp has to come after those, which may be as far
+            # ahead as clocks may be.
+            seen, ahead = stamp, policy.max_ahead
+        else:
+            seen, ahead = None, 0.0
+            self.reached = max(self.reached, Place(stamp))
+        self.found.lift = Lift(policy.table, self.found.keys, policy.pair, self.reached, seen, ahead, position)
 
-    def _pass_old(self, old: Item | None, new: Stamp, by_bridge: bool) -> None:
-        """Take in what the write replaced; not the stamp beyond the bound that the bridge itself brought back."""
-        if old is None:
-            return
-        stamp = read_stamp(old, self.policy.names)
-        brought_back = by_bridge and new.region == self.policy.region.encode() and is_ahead(stamp, self.policy.latest)
-        if not brought_back:
-            self._pass(self._credible(stamp))
+    def _brought_back(self, old: Item, new: Stamp, by_bridge: bool, record: dict[str, Any]) -> bool:
+        """Whether this write is the bridge's own, which brought back a stamp beyond the bound."""
+        mine = by_bridge and new.region == self.policy.region.encode()
+        return mine and self._ahead(read_stamp(old, self.policy.names), record)
 
-    def _credible(self, stamp: Stamp) -> Place:
-        return Place(at_most(stamp, self.policy.latest))
+    def _ahead(self, stamp: Stamp, record: dict[str, Any]) -> bool:
+        """Whether a writer's stamp lies beyond the bound. The bridge's own may lie a little beyond, and are trusted."""
+        return is_ahead(stamp, self.policy.latest(record)) and not issued(stamp, self.policy.pair, self.found.keys)
 
-    def _pass(self, place: Place) -> None:
-        self.reached = max(self.reached, place)
+    def _pass_replaced(self, stamp: Stamp, record: dict[str, Any]) -> None:
+        """What is replaced or deleted was reached; of a stamp beyond the bound, as far as it can have refused anything."""
+        credible = at_most(stamp, self.policy.latest(record)) if self._ahead(stamp, record) else stamp
+        self.reached = max(self.reached, Place(credible))
 
     def _send(self, operation: str, image: Item, position: int, record: dict[str, Any]) -> None:
         change = Change(operation, self.policy.twin, self.found.keys, image, 1, written_at(record), position)

@@ -48,8 +48,8 @@ class SenderSettings:
     max_clock_skew: float
     tombstones: Tombstones
 
-    def policy(self, table: str, now: float) -> Policy:
-        """How records of a table of this side are judged, at ``now`` (epoch seconds)."""
+    def policy(self, table: str) -> Policy:
+        """How records of a table of this side are judged."""
         return Policy(
             table,
             self.target_table(table),
@@ -58,7 +58,7 @@ class SenderSettings:
             self.names,
             table in self.managed_tables,
             self.replicate_ttl_deletes,
-            now + self.max_clock_skew if self.max_clock_skew else 0.0,
+            self.max_clock_skew,
         )
 
     def target_table(self, table: str) -> str:

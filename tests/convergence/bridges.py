@@ -79,7 +79,7 @@ class FullRule:
         own_side = WatchedOwnSide(dynamodb, names, self._memory(settings), stamper)
         own_side.named = self.named
         peer = PeerStream("s", lambda: ("k", "s"), lambda key, secret: self, no_pause)
-        return Sender(settings, peer, self._quarantine(settings), own_side, FakeCloudWatch(), self.clock)
+        return Sender(settings, peer, self._quarantine(settings), own_side, FakeCloudWatch())
 
     def _receiver(self, settings):
         dynamodb = self.side.dynamodb

@@ -9,11 +9,12 @@ from dynabridge.clock import issued
 from dynabridge.conflict import Place, place
 from dynabridge.stamps import NO_TIME, StampNames, read_stamp
 from dynabridge.wire import lane_of
-from tests.convergence.world import Crash, World
+from tests.convergence.world import REGION, START, TIME, Crash, World
 
 NAMES = StampNames()
 KEYS = ("a", "b", "c")
 PAIR = "user-cn|user-sg"
+FAR_AHEAD = START * 10  # brought back, whatever it was
 LANES = tuple(f"lane-{number:03d}" for number in range(16))
 OFFSETS = st.sampled_from([0, 0, 0.5, -1, 60, -60, 300, -300])
 
@@ -66,6 +67,14 @@ class Histories(RuleBasedStateMachine):
         item = dynamodb.get(table, PK={"S": source})
         if item:
             dynamodb.put(table, item | {"PK": {"S": key}})
+
+    @precondition(lambda self: not (self.sides["cn"].bridge_offset or self.sides["sg"].bridge_offset))
+    @rule(side=sides, key=keys)
+    def put_with_milliseconds(self, side, key):
+        """A stamp far beyond the bound. What is brought back counts on functions whose clocks agree, as Lambda's do."""
+        side = self.sides[side]
+        stamp = {TIME: {"N": str(int(self.world.now * 1000))}, REGION: {"S": side.region}}
+        self._put(side, key, stamp)
 
     @rule(seconds=st.sampled_from([0.2, 1, 30]))
     def wait(self, seconds):
@@ -152,6 +161,8 @@ class Histories(RuleBasedStateMachine):
 
     def _counts(self, item):
         stamp = read_stamp(item, NAMES)
+        if stamp.kind != NO_TIME and stamp.time > FAR_AHEAD:
+            return False
         return stamp.kind != NO_TIME and (not self.managed or issued(stamp, PAIR, {"PK": item["PK"]}))
 
     def _what_comes_last_stands(self):

@@ -50,7 +50,7 @@ class Bench:
         stamper = Stamper(self.dynamodb, settings.names, "cn-north-1", now=lambda: NOW, pause=lambda seconds: None)
         own_side = OwnSide(self.dynamodb, settings.names, self.memory, stamper)
         quarantine = Quarantine(self.s3, "quarantine", "cn", "ddb_send_to_kinesis")
-        self.sender = Sender(settings, peer, quarantine, own_side, self.cloudwatch, now=lambda: NOW)
+        self.sender = Sender(settings, peer, quarantine, own_side, self.cloudwatch)
 
     def connect(self, access_key, secret_key):
         self.keys.append(access_key)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..changes import PUT, Change, identity
-from ..conflict import Place, row_place
+from ..conflict import NOWHERE, Place, row_place
 from ..history import Findings, Policy
 from ..stamps import NO_TIME, StampNames
 from ..tombstones import Remember, Remembered
@@ -82,7 +82,8 @@ class OwnSide:
         settlement.tally["overwritten"] += self._overwritten(outcome, policy)
         settlement.poison += [(lift.position, reason) for lift, reason in outcome.poison]
         settlement.unsettled += [(lift.position, reason) for lift, reason in outcome.unsettled]
-        self._remember([(lift.position, lift.keys, lift.floor) for lift in outcome.gone], policy, settlement)
+        gone = [lift for lift in outcome.gone if lift.floor != NOWHERE]
+        self._remember([(lift.position, lift.keys, lift.floor) for lift in gone], policy, settlement)
 
     def _overwritten(self, outcome: LiftOutcome, policy: Policy) -> int:
         peer = policy.peer_region.encode()

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +37,6 @@ class Sender:
     quarantine: Quarantine
     own_side: OwnSide
     cloudwatch: Any
-    now: Callable[[], float] = time.time
 
     def handle(self, event: dict[str, Any]) -> dict[str, Any]:
         """Send the batch; gives the partial batch response: where the mapping has to begin again."""
@@ -49,7 +46,7 @@ class Sender:
         again: list[int] = []
         changes: list[Change] = []
         for table, items in self._by_table(records, tally).items():
-            changes += self._settle(self.settings.policy(table, self.now()), items, records, tally, again)
+            changes += self._settle(self.settings.policy(table), items, records, tally, again)
         unsent = self._send(changes, records, tally)
         again += [record.position for record in unsent]
         report("ddb_send_to_kinesis", tally, self.cloudwatch, self.settings.namespace)

@@ -51,7 +51,7 @@ class Stamper:
         writes = []
         for lift in lifts:
             try:
-                stamp = issue(self._now(), lift.floor.stamp, lift.pair, lift.keys, self._region)
+                stamp = issue(self._now() + lift.ahead, lift.floor.stamp, lift.pair, lift.keys, self._region)
             except MalformedRecord as error:
                 outcome.poison.append((lift, str(error)))
             else:
