@@ -34,7 +34,7 @@ NUMBER_RULES = {
     "queue_retention_seconds": range(60, 1209601),
     "write_batch": range(1, 101),
     "tombstone_days": range(1, 3651),
-    "clock_skew_seconds": range(1, 86401),
+    "clock_skew_seconds": range(0, 86401),
     # amazon.aws.cloudwatchlogs_log_group deletes the group when it is given any other value.
     "log_retention_days": (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1827, 3653),
 }

@@ -103,7 +103,7 @@ def test_nonsense_variables(empty, tmp_path):
     names = {"cn": "user-cn", "sg": "user-sg"}
     nonsense = {
         "dynabridge_sender_batch_size": 0,
-        "dynabridge_max_clock_skew_seconds": 0,
+        "dynabridge_max_clock_skew_seconds": 86401,
         "dynabridge_tombstones_table": "a table",
         "dynabridge_alarm_topic_arn": "operators",
         "dynabridge_tables": [
@@ -117,7 +117,7 @@ def test_nonsense_variables(empty, tmp_path):
     output = refusal(empty, "-e", f"@{variables}")
     for sentence in (
         "dynabridge_sender_batch_size is 0, but must be a number from 1 to 10000. Correct it in the inventory.",
-        "dynabridge_max_clock_skew_seconds is 0, but must be a number from 1 to 86400. Correct it in the inventory.",
+        "dynabridge_max_clock_skew_seconds is 86401, but must be a number from 0 to 86400. Correct it in the inventory.",
         "dynabridge_tombstones_table is 'a table', but a table takes 3 to 255 letters, digits",
         "Side cn: dynabridge_alarm_topic_arn is 'operators', but its alarms can call only a topic of its own region",
         "table 'orders': stamping is 'bridge', but must be application (its writers stamp what they write) or managed",
