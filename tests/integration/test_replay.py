@@ -310,3 +310,26 @@ def test_old_puts_wait_for_a_word(bridge, key):
     replay(side, "-e", "action=replay", "-e", "replay_old=true")
     assert side.item(key) == change(key).image
     side.remove(key)
+
+
+def test_a_stream_record_that_the_sender_cannot_read_is_of_its_table(bridge):
+    """GIVEN a record without its image WHEN it is replayed THEN the sender keeps it again; its table chooses it."""
+    side, name = bridge.cn, uuid.uuid4().hex
+    record = {
+        "eventID": name,
+        "eventName": "INSERT",
+        "eventSourceARN": side.mapping(SENDER)["EventSourceArn"],
+        "dynamodb": {
+            "Keys": {"PK": {"S": name}},
+            "SequenceNumber": name,
+            "ApproximateCreationDateTime": int(time.time()),
+        },
+    }
+    side.client("lambda").invoke(FunctionName=SENDER, Payload=json.dumps({"Records": [record]}))
+    (kept,) = objects(side, QUARANTINE)
+    refused = replay(side, "-e", "action=replay", "-e", "table=user", fails=True)
+    assert f"{entry_id(kept)}: kept again: stream record without its image" in refused
+    assert f" record {SENDER} user-cn " in refused and f"PK={name}" in refused
+    assert content(side, kept)["record"] == record
+    replay(side, "-e", "action=discard", "-e", "table=user", "-e", "confirm=user")
+    assert objects(side, QUARANTINE) == [] and objects(side, DISCARDED) == [DISCARDED + kept]
