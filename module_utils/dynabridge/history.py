@@ -56,14 +56,16 @@ class Policy:
 class Findings:
     """What a batch says of one item.
 
-    send: the last change that is news to the peer. lift: the row needs a stamp. remember: the item was deleted here (or
-    has lost its stamp) at this place. tally: how many records were what. named: (what, record) for the log.
+    send: the last change that is news to the peer. lift: the row needs a stamp. remember: a place that the side does not
+    remember yet: the item was deleted here, or its row has lost its stamp. deleted: the place of the delete with which the
+    records end, remembered or not. tally: how many records were what. named: (what, record) for the log.
     """
 
     keys: Item
     send: Change | None = None
     lift: Lift | None = None
     remember: Place | None = None
+    deleted: Place | None = None
     tally: Counter[str] = field(default_factory=Counter)
     named: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
@@ -97,7 +99,7 @@ class _Walker:
         known = self.remembered
         if known is None or known.place < self.reached:
             self.found.remember = self.reached
-        self.found.lift = None
+        self.found.lift, self.found.deleted = None, self.reached
         if known is not None and known.from_peer and known.place >= self.reached:
             self.found.tally["echoes"] += 1  # the peer deleted it: it need not hear of it
             self.found.send = None
@@ -113,10 +115,23 @@ class _Walker:
         if old is not None and not self._brought_back(old, stamp, by_bridge, record):
             self._pass_replaced(read_stamp(old, self.policy.names), record)
         trusted = by_bridge or not self.policy.managed
+        if self._slipped_in(old, stamp):
+            self._name("taken_back", record)
+            return
+        self.found.deleted = None
         if stamp.kind != NO_TIME and trusted and Place(stamp) > self.reached:
             self._news(position, record, stamp)
         else:
             self._without_stamp(position, record, stamp, by_bridge)
+
+    def _slipped_in(self, old: Item | None, stamp: Stamp) -> bool:
+        """Whether this is an older version of the peer's that came in before a delete of this batch was remembered.
+
+        A writer that puts back the peer's version, stamp and all, within that time looks just the same.
+        """
+        deleted = self.found.deleted
+        of_peer = stamp.kind != NO_TIME and stamp.region == self.policy.peer_region.encode()
+        return old is None and deleted is not None and of_peer and Place(stamp) < deleted
 
     def _news(self, position: int, record: dict[str, Any], stamp: Stamp) -> None:
         if self._ahead(stamp, record):

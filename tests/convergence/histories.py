@@ -37,6 +37,10 @@ class Histories(RuleBasedStateMachine):
         self.sides = self.world.sides
         self.sides["cn"].writer_offset, self.sides["sg"].writer_offset = cn, sg
         self.sides["cn"].bridge_offset, self.sides["sg"].bridge_offset = cn_bridge, sg_bridge
+        self.begin_world()
+
+    def begin_world(self):
+        """Subclasses change the world here."""
 
     # -- writers -----------------------------------------------------------------------------
 

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from dynabridge.clock import issued
+from dynabridge.stamps import read_stamp
 from tests.convergence.bridges import FullRule, PlainRule
-from tests.convergence.histories import Histories
+from tests.convergence.histories import NAMES, PAIR, Histories
 
 
 def bounded(histories, steps=40):
@@ -32,6 +34,30 @@ class FullRuleHistories(Histories):
     make_bridge = FullRule
 
 
+class PerfectClocks(FullRuleHistories):
+    """No clock is off, no two stamps are equal, nobody puts back what was: then the latest write is plain to see."""
+
+    ways = ("application",)
+    put_back_an_old_version = put_with_milliseconds = None
+
+    def begin_world(self):
+        self.world.fine = True
+        for side in self.sides.values():
+            side.writer_offset = side.bridge_offset = 0
+
+    def _must_hold(self):
+        super()._must_hold()
+        lifted = [item for items in self.world.seen.values() for item in items if self._given(item)]
+        assert not lifted, f"a stamp was given where every writer's was right: {lifted}"
+
+    @staticmethod
+    def _given(item):
+        return issued(read_stamp(item, NAMES), PAIR, {"PK": item["PK"]})
+
+    def _what_comes_last_stands(self):
+        """With a clock that is behind, which is not for here."""
+
+
 class PlainRuleHistories(Histories):
     make_bridge = PlainRule
     ways = ("application",)
@@ -44,6 +70,11 @@ def test_500_histories_end_equal():
     """GIVEN puts, updates, deletes, re-inserts, copies, writes without stamps, equal stamps, clocks off by five minutes,
     delays, repetitions, reordering, quarantine, crashes and writers in between WHEN all has arrived THEN both sides are equal."""
     run(FullRuleHistories, 500)
+
+
+def test_with_perfect_clocks_the_latest_write_or_delete_stands():
+    """GIVEN the same histories on perfect clocks THEN no late write comes back by being taken for a new one."""
+    run(PerfectClocks, 300)
 
 
 @pytest.mark.long

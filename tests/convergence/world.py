@@ -56,7 +56,7 @@ class World:
     where to begin again or None, for each side."""
 
     def __init__(self, make_bridge):
-        self.now, self.numbers, self.seen = START, itertools.count(1), {}
+        self.now, self.numbers, self.seen, self.fine = START, itertools.count(1), {}, False
         self.sides = {"cn": Side("cn", "sg"), "sg": Side("sg", "cn")}
         for side in self.sides.values():
             side.dynamodb.stream = self._recorder(side)
@@ -83,7 +83,8 @@ class World:
     # -- writers -----------------------------------------------------------------------------
 
     def stamp(self, side, jitter):
-        time = int(self.now + side.writer_offset) + jitter
+        """Whole seconds, so that stamps are often equal; ``fine``: exact ones, no two alike."""
+        time = f"{self.now:.3f}" if self.fine else int(self.now + side.writer_offset) + jitter
         return {TIME: {"N": str(time)}, REGION: {"S": side.region}}
 
     def content(self):

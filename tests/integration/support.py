@@ -110,6 +110,17 @@ class Side:
             change(UUID=mapping["UUID"], **{name: mapping[name] for name in settings})
 
     @contextlib.contextmanager
+    def mapping_off(self, function: str):
+        """The mapping disabled, for the length of the block."""
+        mapping, functions = self.mapping(function), self.client("lambda")
+        functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+        eventually(lambda: self.mapping(function)["State"] == "Disabled")
+        try:
+            yield
+        finally:
+            functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
+
+    @contextlib.contextmanager
     def function_changed(self, function: str, **settings):
         """The function with another configuration, for the length of the block."""
         functions = self.client("lambda")

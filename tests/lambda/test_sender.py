@@ -251,6 +251,34 @@ def test_a_local_delete_is_remembered_and_what_slipped_in_behind_it_is_taken_bac
     assert bench.row("a") is None and [change.operation for change in bench.arrived()] == ["delete"]
 
 
+def test_a_sender_that_died_after_remembering_a_delete_still_takes_back():
+    """GIVEN the function dies between the tombstone and the look for older rows WHEN its batch comes again THEN it looks."""
+    bench = Bench()
+    bench.dynamodb.put("user-cn", image("a", "4", "ap-southeast-1"))
+    deleted = stream_record(1, "REMOVE", old=image("a", "5"))
+
+    def die(operation, arguments):
+        if operation == "batch_get_item" and "user-cn" in arguments:
+            raise TimeoutError
+
+    bench.dynamodb.before = die
+    with pytest.raises(TimeoutError):
+        bench.handle(deleted)
+    assert bench.cloudwatch.metrics["DDB-Replicator/Unsent_count"] == [1], "an outage is no silence"
+    bench.dynamodb.before = None
+    bench.handle(deleted)
+    assert bench.row("a") is None
+
+
+def test_an_older_version_that_slipped_in_is_taken_back_in_the_same_batch_too():
+    """GIVEN a delete, and then an older version of the peer's, in one batch THEN it is not taken for a new write."""
+    bench = Bench()
+    late = image("a", "4", "ap-southeast-1")
+    bench.dynamodb.put("user-cn", late)
+    bench.handle(stream_record(1, "REMOVE", old=image("a", "5")), stream_record(2, new=late))
+    assert bench.row("a") is None and [change.operation for change in bench.arrived()] == ["delete"]
+
+
 def test_a_local_insert_behind_a_delete_is_not_taken_for_a_late_write():
     """GIVEN a row deleted at 5 and inserted again by a writer whose clock says 4 THEN the insert stands, lifted."""
     bench = Bench()

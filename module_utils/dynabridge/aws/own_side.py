@@ -42,9 +42,10 @@ class OwnSide:
     def settle(self, findings: list[tuple[int, Findings]], policy: Policy) -> Settlement:
         """Make the side what the findings, (first position, findings), say of one table's items. Raises TableUnavailable."""
         settlement = Settlement()
-        deleted = [(position, found) for position, found in findings if found.remember is not None]
-        self._remember([(position, found.keys, found.remember) for position, found in deleted], policy, settlement)
-        self._take_back([found for _position, found in deleted if found.lift is None], policy, settlement)
+        new = [(position, found.keys, found.remember) for position, found in findings if found.remember is not None]
+        self._remember(new, policy, settlement)
+        # Remembered before or not: a sender that died in between begins again here.
+        self._take_back([(position, found) for position, found in findings if found.deleted], policy, settlement)
         lifts = [found.lift for _position, found in findings if found.lift is not None]
         if lifts:
             self._lift(lifts, policy, settlement)
@@ -59,22 +60,23 @@ class OwnSide:
         settlement.poison += [(positions[id(entry)], reason) for entry, reason in settled.poison]
         settlement.unsettled += [(positions[id(entry)], reason) for entry, reason in settled.unsettled]
 
-    def _take_back(self, deleted: list[Findings], policy: Policy, settlement: Settlement) -> None:
+    def _take_back(self, deleted: list[tuple[int, Findings]], policy: Policy, settlement: Settlement) -> None:
         """An older change of the peer's can have come in between the delete and its being remembered."""
         if not deleted:
             return
-        places = {identity(policy.table, found.keys): found.remember for found in deleted}
-        rows = read_items(self.dynamodb, policy.table, [found.keys for found in deleted])
+        wanted = {identity(policy.table, found.keys): (position, found) for position, found in deleted}
         slipped = []
-        for row in rows:
-            keys = {name: row[name] for name in deleted[0].keys}
+        for row in read_items(self.dynamodb, policy.table, [found.keys for _position, found in deleted]):
+            keys = {name: row[name] for name in deleted[0][1].keys}
+            position, found = wanted[identity(policy.table, keys)]
             place = row_place(row, self.names)
             of_peer = place.stamp.kind != NO_TIME and place.stamp.region == policy.peer_region.encode()
-            if of_peer and place < places[identity(policy.table, keys)]:
-                slipped.append(Change(PUT, policy.table, keys, row))
+            if of_peer and place < found.deleted:
+                slipped.append(Change(PUT, policy.table, keys, row, position=position))
         if slipped:
-            settlement.tally["late"] += len(slipped)
-            Applier(self.dynamodb, self.names, self.memory).withdraw(slipped)
+            settled = Applier(self.dynamodb, self.names, self.memory).withdraw(slipped)
+            settlement.tally["late"] += len(settled.applied)
+            settlement.unsettled += [(change.position, reason) for change, reason in settled.unsettled]
 
     def _lift(self, lifts: list[Any], policy: Policy, settlement: Settlement) -> None:
         outcome = self.stamper.lift(lifts)

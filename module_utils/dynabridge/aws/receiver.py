@@ -17,7 +17,7 @@ from ..errors import MalformedRecord
 from ..settings import ReceiverSettings
 from ..wire import decode
 from .apply import Applier, Outcome
-from .counters import count_replicated, report
+from .counters import Metrics, count_replicated, report
 from .quarantine import Quarantine
 
 
@@ -37,15 +37,26 @@ class Receiver:
         self.quarantine.begin()
         records = event["Records"]
         tally: Counter[str] = Counter(kinesis_records=len(records))
+        metrics: Metrics = {}
+        try:
+            outcome = self._apply(records, tally)
+            # Replayed changes are late, but replication is not.
+            lag = 0.0 if event.get("replay") else self._lag(outcome.applied)
+            metrics = count_replicated(self.dynamodb, self.settings.stats_table, _count(outcome.applied), lag)
+        except Exception:
+            tally["unsettled"] = len(records)  # an outage is no silence
+            raise
+        finally:
+            report("replicator_kinesis", tally, self.cloudwatch, self.settings.namespace, metrics)
+        return self.quarantine.answer(event, self._failures(records, outcome))
+
+    def _apply(self, records: list[dict], tally: Counter[str]) -> Outcome:
         changes = fold(self._changes(records, tally), self.settings.names)
         outcome = self.applier.apply(changes)
         for change, reason in outcome.poison:
             self._keep(records[change.position], reason, tally, change)
         self._tally(outcome, tally)
-        applied = _count(outcome.applied)
-        metrics = count_replicated(self.dynamodb, self.settings.stats_table, applied, self._lag(outcome.applied))
-        report("replicator_kinesis", tally, self.cloudwatch, self.settings.namespace, metrics)
-        return self.quarantine.answer(event, self._failures(records, outcome))
+        return outcome
 
     def _changes(self, records: list[dict], tally: Counter[str]) -> list[Change]:
         changes: list[Change] = []

@@ -23,6 +23,7 @@ WARNINGS = {
     "lifted": "write with an older stamp than it replaced: its writer's clock is behind; it gets a later stamp",
     "ahead": "write with a stamp beyond MAX_CLOCK_SKEW_SECONDS: its writer's clock is ahead; the stamp is brought back",
     "overwritten": "write was overwritten by the peer's before it had a stamp",
+    "taken_back": "older version of the peer's came in behind a delete: it is taken back",
     "old_echoes": "write bears an old stamp of the peer's: normal in a backlog, else an item copied with its stamp",
 }
 Numbered = tuple[int, dict[str, Any]]
@@ -43,14 +44,23 @@ class Sender:
         self.quarantine.begin()
         records = event["Records"]
         tally: Counter[str] = Counter(records=len(records))
+        try:
+            again = self._handle(records, tally)
+        except Exception:
+            tally["unsent"] = len(records)  # an outage is no silence
+            raise
+        finally:
+            report("ddb_send_to_kinesis", tally, self.cloudwatch, self.settings.namespace)
+        return self.quarantine.answer(event, _failures(records, again))
+
+    def _handle(self, records: list[dict], tally: Counter[str]) -> list[int]:
+        """Gives the positions of the records that have to come again."""
         again: list[int] = []
         changes: list[Change] = []
         for table, items in self._by_table(records, tally).items():
             changes += self._settle(self.settings.policy(table), items, records, tally, again)
-        unsent = self._send(changes, records, tally)
-        again += [record.position for record in unsent]
-        report("ddb_send_to_kinesis", tally, self.cloudwatch, self.settings.namespace)
-        return self.quarantine.answer(event, _failures(records, again))
+        tally["unsettled"] = len(again)
+        return again + [record.position for record in self._send(changes, records, tally)]
 
     def _by_table(self, records: list[dict], tally: Counter[str]) -> dict[str, dict[tuple, list[Numbered]]]:
         """Table -> item -> its records, the items in the order of their last record."""
