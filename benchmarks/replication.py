@@ -22,6 +22,7 @@ from tests.local_pair import run_playbook, started_pair  # noqa: E402
 TABLES = {"cn": "user-cn", "sg": "user-sg"}
 STREAMS = {"cn": "ddb_replication_stream_cn", "sg": "ddb_replication_stream_sg"}
 FUNCTIONS = {"sender": "ddb_send_to_kinesis", "receiver": "replicator_kinesis"}
+KINDS = ("insert", "update", "delete")
 ROUNDS = 3
 WARM_UP = (
     500  # items a side before the clock runs: starting a function's process is the machine's affair, not the way's
@@ -59,19 +60,20 @@ class Bridge:
             for mapping in client.list_event_source_mappings()["EventSourceMappings"]:
                 client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=enabled)
 
-    def write(self, side: str, run: str, items: int, rate: float = 0) -> dict[str, float]:
-        """Put items by batches of 25; gives when each was written."""
-        written, began = {}, time.time()
+    def write(self, side: str, run: str, items: int, rate: float = 0, delete: bool = False) -> None:
+        """Put or delete items by batches of 25."""
+        began = time.time()
         for start in range(0, items, 25):
             keys = [f"{run}-{side}-{number}" for number in range(start, min(start + 25, items))]
-            requests = [{"PutRequest": {"Item": self.item(key, side)}} for key in keys]
+            if delete:
+                requests = [{"DeleteRequest": {"Key": {"PK": {"S": key}}}} for key in keys]
+            else:
+                requests = [{"PutRequest": {"Item": self.item(key, side)}} for key in keys]
             while requests:
                 answer = self.dynamodb[side].batch_write_item(RequestItems={TABLES[side]: requests})
                 requests = answer["UnprocessedItems"].get(TABLES[side], [])
-            written |= dict.fromkeys(keys, time.time())
             if rate:
                 time.sleep(max(0.0, began + (start + 25) / rate - time.time()))
-        return written
 
     def item(self, key: str, side: str) -> dict:
         item = {"PK": {"S": key}} | {f"attribute_{number}": {"S": f"{key} value" * 2} for number in range(10)}
@@ -80,12 +82,28 @@ class Bridge:
 
     def wait_for(self, counts: dict[str, int], timeout: float = 300) -> None:
         deadline = time.time() + timeout
-        while any(self._count(side) < count for side, count in counts.items()):
+        while any(self._count(side) != count for side, count in counts.items()):
             if time.time() > deadline:
                 raise SystemExit(
                     f"not converged after {timeout} s: {[self._count(side) for side in counts]} of {counts}"
                 )
             time.sleep(0.1)
+
+    def wait_for_update(self, run: str, items: int, since: float, timeout: float = 300) -> None:
+        """Wait until both sides hold the peer's items as they were written after ``since``."""
+        deadline = time.time() + timeout
+        for side, peer in (("cn", "sg"), ("sg", "cn")):
+            for start in range(0, items, 100):
+                keys = [{"PK": {"S": f"{run}-{peer}-{number}"}} for number in range(start, min(start + 100, items))]
+                while not self._all_since(side, keys, since):
+                    if time.time() > deadline:
+                        raise SystemExit(f"not converged after {timeout} s: {keys[0]} and others on {side}")
+                    time.sleep(0.1)
+
+    def _all_since(self, side: str, keys: list[dict], since: float) -> bool:
+        request = {TABLES[side]: {"Keys": keys, "ProjectionExpression": "last_update_timestamp"}}
+        found = self.dynamodb[side].batch_get_item(RequestItems=request)["Responses"][TABLES[side]]
+        return len(found) == len(keys) and all(float(item["last_update_timestamp"]["N"]) >= since for item in found)
 
     def _count(self, side: str) -> int:
         return self.dynamodb[side].describe_table(TableName=TABLES[side])["Table"]["ItemCount"]
@@ -124,16 +142,23 @@ def in_parallel(*calls) -> list:
     return results
 
 
-def drain(bridge: Bridge, name: str, items: int, present: dict[str, int]) -> tuple[float, int]:
-    """Items/s of both directions together from a standing start, and the Kinesis records it took."""
+def drain(bridge: Bridge, name: str, items: int, present: dict[str, int], kind: str = "insert") -> tuple[float, int]:
+    """Changes/s of both directions together from a standing start, and the Kinesis records it took.
+
+    update and delete: of the items that an insert of the same name left.
+    """
     bridge.switch(False)
-    in_parallel(*(lambda side=side: bridge.write(side, name, items) for side in TABLES))
+    written = time.time()
+    in_parallel(*(lambda side=side: bridge.write(side, name, items, delete=kind == "delete") for side in TABLES))
     before = bridge.wire_records()
     began = time.time()
     bridge.switch(True)
     for side in present:
-        present[side] += 2 * items
+        # A side's own writes are in its table already.
+        present[side] += {"insert": 2, "update": 0, "delete": -2}[kind] * items
     bridge.wait_for(present)
+    if kind == "update":
+        bridge.wait_for_update(name, items, written)
     return 2 * items / (time.time() - began), bridge.wire_records() - before
 
 
@@ -174,9 +199,13 @@ def main() -> None:
             for name, code in (("plain", plain_code), ("dynabridge", own_code)):
                 bridge.install(code)
                 drain(bridge, f"{name}-{turn}-warm", WARM_UP, present)
-                rate, records = drain(bridge, f"{name}-{turn}", items, present)
-                rates.setdefault(name, []).append(rate)
-                print(f"{name:10} {rate:7.0f} items/s   {2 * items} changes in {records} Kinesis records", flush=True)
+                for kind in KINDS:
+                    rate, records = drain(bridge, f"{name}-{turn}", items, present, kind)
+                    rates.setdefault((name, kind), []).append(rate)
+                    print(
+                        f"{name:10} {kind} {rate:7.0f} items/s   {2 * items} changes in {records} Kinesis records",
+                        flush=True,
+                    )
         for name, code in (("plain", plain_code), ("dynabridge", own_code)):
             bridge.install(code)
             drain(bridge, f"{name}-lag-warm", WARM_UP, present)
@@ -185,8 +214,10 @@ def main() -> None:
                 f"{name:10} lag at {LAG_RATE} items/s: p50 {lags[len(lags) // 2]:.2f} s, p99 {lags[int(len(lags) * 0.99)]:.2f} s",
                 flush=True,
             )
-        best = {name: sorted(found)[len(found) // 2] for name, found in rates.items()}
-        print(f"median: dynabridge {best['dynabridge'] / best['plain']:.1f} times the plain way")
+        median = {way: sorted(found)[len(found) // 2] for way, found in rates.items()}
+        for kind in KINDS:
+            ratio = median["dynabridge", kind] / median["plain", kind]
+            print(f"median of {kind}s: dynabridge {ratio:.1f} times the plain way")
 
 
 if __name__ == "__main__":

@@ -57,8 +57,8 @@ class Findings:
     """What a batch says of one item.
 
     send: the last change that is news to the peer. lift: the row needs a stamp. remember: a place that the side does not
-    remember yet: the item was deleted here, or its row has lost its stamp. deleted: the place of the delete with which the
-    records end, remembered or not. tally: how many records were what. named: (what, record) for the log.
+    remember yet: the item was deleted here, or its row has lost its stamp. deleted: the place of the local delete with which
+    the records end, remembered or not. tally: how many records were what. named: (what, record) for the log.
     """
 
     keys: Item
@@ -102,7 +102,7 @@ class _Walker:
         self.found.lift, self.found.deleted = None, self.reached
         if known is not None and known.from_peer and known.place >= self.reached:
             self.found.tally["echoes"] += 1  # the peer deleted it: it need not hear of it
-            self.found.send = None
+            self.found.send = self.found.deleted = None  # and the receiver looks after what comes in behind
         elif is_expiry(record) and not self.policy.replicate_ttl_deletes:
             self.found.tally["expired"] += 1
         else:

@@ -76,18 +76,18 @@ class Applier:
         outcome.take(self._writer.write(map(self._write_of, remembered)))
 
     def _apply_puts(self, puts: list[Change], outcome: Outcome) -> None:
-        late, current = self._by_memory(puts, consistent=False)
+        late, current = self._by_memory(puts)
         settled = self._writer.write(map(self._write_of, current))
-        slipped, settled.applied = self._by_memory(settled.applied, consistent=True)
+        slipped, settled.applied = self._by_memory(settled.applied)
         outcome.take(settled)
         outcome.late += late + slipped
         outcome.unsettled += self.withdraw(late + slipped).unsettled
 
-    def _by_memory(self, puts: list[Change], consistent: bool) -> tuple[list[Change], list[Change]]:
+    def _by_memory(self, puts: list[Change]) -> tuple[list[Change], list[Change]]:
         """(late, current): puts that come before what is remembered, and the others."""
         if not puts:
             return [], []
-        known = self._memory.places([(change.table, change.keys) for change in puts], consistent)
+        known = self._memory.places([(change.table, change.keys) for change in puts])
         late, current = [], []
         for change in puts:
             remembered = known.get(change.identity)

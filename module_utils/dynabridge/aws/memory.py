@@ -31,11 +31,11 @@ class Memory:
         self._keep_seconds, self._now, self._pause = keep_seconds, now, pause
         self._writer = Writer(dynamodb, pause=pause)
 
-    def places(self, items: Collection[tuple[str, Item]], consistent: bool = True) -> dict[tuple, Remembered]:
+    def places(self, items: Collection[tuple[str, Item]]) -> dict[tuple, Remembered]:
         """What is remembered of items (table, keys), by ``changes.identity``; an item not in it is not remembered."""
         wanted = {row_key(table, keys)[KEY]["S"]: identity(table, keys) for table, keys in items}
         keys = [{KEY: {"S": name}} for name in wanted]
-        rows = read_items(self._dynamodb, self._table, keys, consistent, self._pause)
+        rows = read_items(self._dynamodb, self._table, keys, self._pause)
         return {wanted[row[KEY]["S"]]: read_row(row, self._names) for row in rows}
 
     def remember(self, entries: Collection[Remember]) -> Settled:

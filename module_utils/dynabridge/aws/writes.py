@@ -139,7 +139,6 @@ def read_items(
     dynamodb: Any,
     table: str,
     keys: list[dict[str, Any]],
-    consistent: bool = True,
     pause: Callable[[float], None] = time.sleep,
 ) -> list[dict[str, Any]]:
     """The items that are there of these different keys; keys and items in JSON form.
@@ -148,9 +147,7 @@ def read_items(
     """
     found = []
     for start in range(0, len(keys), READ_KEYS):
-        wanted = {
-            table: {"Keys": [to_boto(key) for key in keys[start : start + READ_KEYS]], "ConsistentRead": consistent}
-        }
+        wanted = {table: {"Keys": [to_boto(key) for key in keys[start : start + READ_KEYS]], "ConsistentRead": True}}
         attempt = 0
         while wanted:
             try:
