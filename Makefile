@@ -7,7 +7,7 @@ RUN := env PATH="$(BIN):$$PATH" ANSIBLE_CONFIG="$(CURDIR)/ansible.cfg"
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv venv-dev demo test lint faults local-up local-down clean
+.PHONY: help venv venv-dev demo test test-long lint faults local-up local-down clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ demo: venv ## two tables in two partitions, in sync before your eyes (KEEP=1 lea
 
 test: venv-dev lint ## everything CI needs (ARGS="-m 'not integration'" for the quick part)
 	@$(RUN) python -m pytest $(ARGS)
+
+test-long: venv-dev ## the tests that take many minutes: 10,000 random histories
+	@$(RUN) python -m pytest --long -m long $(ARGS)
 
 faults: venv-dev ## everything that can go wrong, under load, one after the other; a table of results (ARGS="--seconds 10")
 	@$(RUN) PYTHONPATH="module_utils:." python -m tests.faults $(ARGS)
