@@ -43,7 +43,8 @@ class Stamper:
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._dynamodb, self._names, self._region, self._now, self._pause = dynamodb, names, region, now, pause
-        self._writer = Writer(dynamodb, pause=pause)
+        # One at a time: a transaction would make a writer's next write to the same row fail with TransactionConflict.
+        self._writer = Writer(dynamodb, write_batch=1, pause=pause)
 
     def lift(self, lifts: list[Lift]) -> LiftOutcome:
         """Settle the lifts, at most one an item."""
