@@ -8,7 +8,6 @@ from tests.faults.load import Load
 from tests.faults.scenarios import SCENARIOS, Scene, kept, waiting
 
 BEFORE_AND_AFTER = 3.0  # seconds of load around the fault
-PATIENCE = 300.0
 
 
 @dataclass(frozen=True)
@@ -35,30 +34,16 @@ def run(scene: Scene, name: str, seed: int = 1) -> Result:
         what = SCENARIOS[name](scene)
         time.sleep(BEFORE_AND_AFTER)
     started = time.monotonic()
-    items = _equal(scene)
+    items = list(scene.bridge.at_rest().values())
     equal_after = time.monotonic() - started
     return Result(name, what, load.acknowledged, load.failed, equal_after, load.lost(items), _left(scene))
-
-
-def _equal(scene: Scene) -> list[dict]:
-    """Wait until both tables are equal and stay so; gives their items."""
-    deadline = time.monotonic() + PATIENCE
-    before = None
-    while True:
-        cn, sg = ({item["PK"]["S"]: item for item in side.items()} for side in scene.sides)
-        if cn == sg == before:
-            return list(cn.values())
-        before = cn if cn == sg else None
-        differing = sorted(key for key in cn.keys() | sg.keys() if cn.get(key) != sg.get(key))
-        assert time.monotonic() < deadline, f"still different after {PATIENCE:.0f} s: {differing}"
-        time.sleep(2)
 
 
 def _left(scene: Scene) -> str:
     """What lies in queues and quarantine, after a replay if there is anything."""
     if _remains(scene):
         scene.playbook("replay.yml", "-e", "action=replay")
-        _equal(scene)
+        scene.bridge.at_rest()
     return _remains(scene) or "empty"
 
 

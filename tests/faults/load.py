@@ -4,6 +4,7 @@
 import random
 import threading
 import time
+import uuid
 from dataclasses import dataclass, field
 
 import boto3
@@ -32,6 +33,8 @@ class Writer(threading.Thread):
     def __post_init__(self):
         super().__init__(daemon=True)
         self.random, self.over = random.Random(self.seed), threading.Event()
+        self.name_of_run = uuid.uuid4().hex[:6]  # what an earlier load wrote must not pass for this one's
+        self.expected = {key: {held} for key, held in _held(self.side.items()).items() if self._is_own(key)}
         session: boto3.Session = self.side.pair.session(self.side.name)
         config = Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 1})
         endpoint = self.side.pair.sides[self.side.name]["endpoint_url"]
@@ -60,7 +63,7 @@ class Writer(threading.Thread):
             else f"both-{self.random.randrange(SHARED_KEYS)}"
         )
         kind = self.random.choices(["put", "update", "delete"], [5, 3, 2])[0]
-        content = None if kind == "delete" else f"{self.side.name} {number}"
+        content = None if kind == "delete" else f"{self.side.name} {self.name_of_run} {number}"
         try:
             self._call(kind, key, content)
         except (ClientError, BotoCoreError):
@@ -71,6 +74,9 @@ class Writer(threading.Thread):
         self.acknowledged += 1
         if own:
             self.expected[key] = {content}
+
+    def _is_own(self, key):
+        return key.startswith(f"{self.side.name}-")
 
     def _call(self, kind, key, content):
         table, item_key = self.side.table, {"PK": {"S": key}}
@@ -114,10 +120,15 @@ class Load:
 
     def lost(self, items):
         """The items of one writer alone that do not hold what was acknowledged last."""
-        held = {item["PK"]["S"]: item["content"]["S"] for item in items if "content" in item}
+        held = _held(items)
         return sorted(
             f"{key} holds {held.get(key)}, not {' or '.join(map(str, allowed))}"
             for writer in self.writers
             for key, allowed in writer.expected.items()
             if held.get(key) not in allowed
         )
+
+
+def _held(items):
+    """Key -> content."""
+    return {item["PK"]["S"]: item["content"]["S"] for item in items if "content" in item}

@@ -192,6 +192,18 @@ class Bridge:
         written = self.cn.write(key, **attributes)
         eventually(lambda: self.sg.item(key) == written)
 
+    def at_rest(self, seconds: float = 300.0) -> dict[str, dict]:
+        """Wait until both tables are equal in two looks, one after the other; gives their items by key."""
+        deadline, before = time.monotonic() + seconds, None
+        while True:
+            cn, sg = ({item["PK"]["S"]: item for item in side.items()} for side in (self.cn, self.sg))
+            if cn == sg == before:
+                return cn
+            before = cn if cn == sg else None
+            differing = sorted(key for key in cn.keys() | sg.keys() if cn.get(key) != sg.get(key))
+            assert time.monotonic() < deadline, f"still different after {seconds:.0f} s: {differing}"
+            time.sleep(2)
+
     @contextlib.contextmanager
     def own_key(self):
         """A key of a test's own. Afterwards its item is gone from both sides, by a delete that has replicated."""
