@@ -44,6 +44,14 @@ class Policy:
         """Names both tables, the same on both sides."""
         return "|".join(sorted((self.table, self.twin)))
 
+    def is_of_peer(self, stamp: Stamp, keys: Item) -> bool:
+        """Whether a row with this stamp may be a version that the receiver wrote.
+
+        A managed peer sends what the bridge stamped for this very item: any other is an item that was copied here.
+        """
+        by_region = stamp.kind != NO_TIME and stamp.region == self.peer_region.encode()
+        return by_region and (not self.managed or issued(stamp, self.pair, keys))
+
     def latest(self, record: dict[str, Any]) -> float:
         """The latest credible stamp at a record's write; by the record's time, so that it stays the same when it comes again.
 
@@ -130,7 +138,7 @@ class _Walker:
         A writer that puts back the peer's version, stamp and all, within that time looks just the same.
         """
         deleted = self.found.deleted
-        of_peer = stamp.kind != NO_TIME and stamp.region == self.policy.peer_region.encode()
+        of_peer = self.policy.is_of_peer(stamp, self.found.keys)
         return old is None and deleted is not None and of_peer and Place(stamp) < deleted
 
     def _news(self, position: int, record: dict[str, Any], stamp: Stamp) -> None:

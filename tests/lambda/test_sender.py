@@ -12,10 +12,11 @@ from dynabridge.aws.peer import PeerStream, read_key_pair
 from dynabridge.aws.quarantine import Quarantine
 from dynabridge.aws.sender import Sender
 from dynabridge.aws.stamper import Stamper
+from dynabridge.clock import issue
 from dynabridge.conflict import Place
 from dynabridge.errors import PeerKeyMissing, PeerRefused, SettingsError
 from dynabridge.settings import sender_settings
-from dynabridge.stamps import StampNames, read_stamp
+from dynabridge.stamps import UNSTAMPED, StampNames, read_stamp, stamp_attributes
 from dynabridge.tombstones import Remember
 from dynabridge.wire import decode
 from tests.dynamodb import FakeDynamoDB
@@ -277,6 +278,23 @@ def test_an_older_version_that_slipped_in_is_taken_back_in_the_same_batch_too():
     bench.dynamodb.put("user-cn", late)
     bench.handle(stream_record(1, "REMOVE", old=image("a", "5")), stream_record(2, new=late))
     assert bench.row("a") is None and [change.operation for change in bench.arrived()] == ["delete"]
+
+
+@pytest.mark.parametrize("batches", [1, 2])
+@pytest.mark.parametrize(("stamped_for", "stays"), [("a", False), ("another", True)])
+def test_a_managed_copy_of_the_peers_item_behind_a_delete_stays(batches, stamped_for, stays):
+    """GIVEN a delete, and then a version with an older stamp of the peer's THEN it goes, unless the bridge made that stamp
+    for another item: a writer copied it."""
+    bench = Bench(env={"MANAGED_TABLES": "user-cn"})
+    stamp = issue(4.0, UNSTAMPED, "user-cn|user-sg", {"PK": {"S": stamped_for}}, "ap-southeast-1")
+    new = {"PK": {"S": "a"}} | stamp_attributes(stamp, StampNames())
+    bench.dynamodb.put("user-cn", new)
+    records = [stream_record(1, "REMOVE", old=image("a", "5")), stream_record(2, new=new)]
+    for batch in [records] if batches == 1 else [[record] for record in records]:
+        bench.handle(*batch)
+    assert (bench.row("a") is not None) == stays
+    if stays:
+        assert float(bench.row("a")["last_update_timestamp"]["N"]) >= NOW
 
 
 def test_a_local_insert_behind_a_delete_is_not_taken_for_a_late_write():

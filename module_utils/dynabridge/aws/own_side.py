@@ -10,7 +10,7 @@ from typing import Any
 from ..changes import PUT, Change, identity
 from ..conflict import NOWHERE, Place, row_place
 from ..history import Findings, Policy
-from ..stamps import NO_TIME, StampNames
+from ..stamps import StampNames
 from ..tombstones import Remember, Remembered
 from .apply import Applier
 from .memory import Memory
@@ -70,8 +70,7 @@ class OwnSide:
             keys = {name: row[name] for name in deleted[0][1].keys}
             position, found = wanted[identity(policy.table, keys)]
             place = row_place(row, self.names)
-            of_peer = place.stamp.kind != NO_TIME and place.stamp.region == policy.peer_region.encode()
-            if of_peer and place < found.deleted:
+            if policy.is_of_peer(place.stamp, keys) and place < found.deleted:
                 slipped.append(Change(PUT, policy.table, keys, row, position=position))
         if slipped:
             settled = Applier(self.dynamodb, self.names, self.memory).withdraw(slipped)
