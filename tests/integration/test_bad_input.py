@@ -298,7 +298,7 @@ def test_table_missing(bridge, key):
     with rows_kept(side):
         side.client("dynamodb").delete_table(TableName=side.table)
         written = bridge.cn.write(key)
-        sentence = f"TableUnavailable: table {side.table} cannot be written (ResourceNotFoundException)"
+        sentence = f"TableUnavailable: table {side.table} cannot be read or written (ResourceNotFoundException)"
         eventually(lambda: side.logged(RECEIVER, since, sentence, "run deploy.yml for this side"))
         eventually(lambda: side.problem(RECEIVER))
         deploys(side.pair, "--limit", "sg", "--tags", "tables,sender")
