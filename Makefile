@@ -24,7 +24,7 @@ demo: venv ## two tables in two partitions, in sync before your eyes (KEEP=1 lea
 test: venv-dev lint ## everything CI needs (ARGS="-m 'not integration'" for the quick part)
 	@$(RUN) python -m pytest $(ARGS)
 
-test-long: venv-dev ## the tests that take many minutes: 10,000 random histories
+test-long: venv-dev ## the tests that take many minutes: 10,000 random histories, every fault for five seconds
 	@$(RUN) python -m pytest --long -m long $(ARGS)
 
 faults: venv-dev ## everything that can go wrong, under load, one after the other; a table of results (ARGS="--seconds 10")

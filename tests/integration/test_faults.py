@@ -10,6 +10,7 @@ from tests.integration.test_deploy import deploy
 from tests.local_pair import started_pair
 
 SECONDS = 5.0
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")
