@@ -108,7 +108,7 @@ def condition(change: Change, names: StampNames) -> dict[str, Any]:
     It names what refuses a change rather than what admits it: in DynamoDB a comparison with a missing attribute, or with
     one of another type, is false, so ``NOT`` covers these without a clause of their own.
     """
-    change_place, hash_key = place(change, names), hash_key_of(change.keys)
+    change_place, hash_key = place(change, names), key_attribute_of(change.keys)
     if change_place == NOWHERE:
         return Condition("attribute_not_exists(#k)", {}, hash_key, names).arguments()
     refusals, values = refusing(change_place, names)
@@ -125,7 +125,7 @@ def lift_condition(lift: Lift, names: StampNames) -> dict[str, Any]:
     if lift.seen is not None:
         exactly, seen_values = _exactly(lift.seen, names)
         text, values = f"({exactly} OR {text})", values | seen_values
-    return Condition(f"attribute_exists(#k) AND {text}", values, hash_key_of(lift.keys), names).arguments()
+    return Condition(f"attribute_exists(#k) AND {text}", values, key_attribute_of(lift.keys), names).arguments()
 
 
 def exact_condition(stamp: Stamp, keys: Item, names: StampNames) -> dict[str, Any]:
@@ -133,10 +133,10 @@ def exact_condition(stamp: Stamp, keys: Item, names: StampNames) -> dict[str, An
     if stamp.kind == NO_TIME:
         raise ValueError("a row without a stamp cannot be told from another one")
     text, values = _exactly(stamp, names)
-    return Condition(f"attribute_exists(#k) AND {text}", values, hash_key_of(keys), names).arguments()
+    return Condition(f"attribute_exists(#k) AND {text}", values, key_attribute_of(keys), names).arguments()
 
 
-def hash_key_of(keys: Item) -> str:
+def key_attribute_of(keys: Item) -> str:
     """An attribute that every item of the table has: any of the key's will do."""
     return next(iter(keys))
 
