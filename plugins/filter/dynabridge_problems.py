@@ -49,6 +49,8 @@ TABLE_FIELDS = {
     "deletion_protection",
     "ttl_attribute",
     "stamping",
+    "backup",
+    "backup_max_age_hours",
 }
 STAMPING = ("application", "managed")
 DAY = 86400
