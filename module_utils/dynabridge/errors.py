@@ -24,3 +24,11 @@ class PeerRefused(DynabridgeError):
 
 class TableUnavailable(DynabridgeError):
     """The table to write to is not there, or may not be written to."""
+
+
+class BackupError(DynabridgeError):
+    """A backup cannot be begun, looked at or marked."""
+
+
+class DamagedExport(BackupError):
+    """The objects of an export do not hold what its manifests say."""

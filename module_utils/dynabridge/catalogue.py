@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: MIT
+"""What backups there are, from the objects in their bucket alone: nothing here needs the region that was backed up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, NamedTuple
+
+from .backup_layout import FAILURE, RECORD, SUCCESS, Place, begun_at, folder_of, iso
+from .errors import DamagedExport
+from .exports import FULL, INCREMENTAL, SUMMARY, read_summary, read_time
+
+RUNNING, UNVERIFIED, VERIFIED = "running", "unverified", "verified"
+FAILED, DAMAGED = "failed", "damaged"  # by DynamoDB; what DynamoDB wrote is not what it said
+TIMES = ("start", "moment", "requested", "verified")
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Backup:
+    """One export. Times are epoch seconds, sizes bytes; numbers are 0 while they are not known.
+
+    ``start``: begin of an incremental's window (inclusive), None of a full one. ``moment``: what a full one shows, or the
+    end of the window (exclusive). ``stored_bytes``: its data files as they lie on S3; ``storage_classes``: by class, as
+    listed. ``reason``: why it failed or is damaged.
+    """
+
+    bucket: str
+    table: str
+    id: str
+    day: str
+    folder: str
+    state: str = RUNNING
+    kind: str = FULL
+    region: str = ""
+    account_id: str = ""
+    export_arn: str = ""
+    table_arn: str = ""
+    table_id: str = ""
+    start: float | None = None
+    moment: float = 0
+    requested: float = 0
+    verified: float | None = None
+    items: int = 0
+    billed_bytes: int = 0
+    stored_bytes: int = 0
+    files: int = 0
+    storage_classes: Mapping[str, int] = field(default_factory=dict)
+    reason: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: times as ISO text."""
+        times = {name: getattr(self, name) for name in TIMES}
+        return asdict(self) | {name: None if value is None else iso(value) for name, value in times.items()}
+
+
+class Span(NamedTuple):
+    """Moments from ``start`` to ``end``, in epoch seconds."""
+
+    start: float
+    end: float
+
+
+@dataclass
+class Found:
+    """What the listing says of one backup's folder."""
+
+    names: set[str] = field(default_factory=set)
+    files: int = 0
+    classes: Counter[str] = field(default_factory=Counter)
+
+    def take(self, name: str, size: int, storage_class: str) -> None:
+        if name.startswith("data/"):
+            self.files += 1
+            self.classes[storage_class] += size
+        else:
+            self.names.add(name)
+
+    def telling(self) -> list[str]:
+        """The documents that say what this backup is; a verdict says it all."""
+        verdicts = [name for name in (SUCCESS, FAILURE) if name in self.names]
+        return verdicts or [name for name in (RECORD, SUMMARY) if name in self.names]
+
+
+def backup_from(document: Mapping[str, Any]) -> Backup:
+    """Of ``as_dict``. Raises KeyError, TypeError or ValueError for anything else."""
+    known = {name: document[name] for name in Backup.__dataclass_fields__ if name in document}
+    times = {name: read_time(known[name]) for name in TIMES if known.get(name)}
+    return Backup(**known | times)
+
+
+def verdict(backup: Backup, checked: float, problems: Iterable[str] = ()) -> dict[str, Any]:
+    """The document that marks a backup: ``_SUCCESS`` for a verified one, ``_FAILED`` for the others."""
+    return {"version": VERSION, "checked_at": iso(checked), "problems": list(problems), "backup": backup.as_dict()}
+
+
+def judge(bucket: str, prefix: str, place: Place, found: Found, documents: Mapping[str, Any]) -> Backup:
+    """One backup from its listing and its telling documents: parsed JSON, and the summary as bytes.
+
+    Of two verdicts the later one stands: a backup can be found damaged long after it was verified.
+    """
+    folder = folder_of(prefix, place.day, place.table, place.id)
+    begun = begun_at(place.id)
+    bare = Backup(bucket, place.table, place.id, place.day, folder, requested=begun, moment=begun)
+    try:
+        backup = _told(bare, documents)
+    except DamagedExport as error:
+        return replace(bare, state=DAMAGED, reason=str(error))
+    except (KeyError, TypeError, ValueError) as error:
+        return replace(bare, state=DAMAGED, reason=f"what {folder} says of itself cannot be read ({error!r})")
+    # Copied or listed from elsewhere: where it lies is what counts, not where it was written.
+    backup = replace(backup, bucket=bucket, folder=folder, table=place.table, id=place.id, day=place.day)
+    return _sized(backup, found)
+
+
+def _told(bare: Backup, documents: Mapping[str, Any]) -> Backup:
+    verdicts = [documents[name] for name in (SUCCESS, FAILURE) if name in documents]
+    if verdicts:
+        return backup_from(max(verdicts, key=lambda document: read_time(document["checked_at"]))["backup"])
+    backup = backup_from(documents[RECORD]["backup"]) if RECORD in documents else bare
+    return summed_up(backup, documents[SUMMARY]) if SUMMARY in documents else backup
+
+
+def summed_up(backup: Backup, summary_body: bytes) -> Backup:
+    """With what the export's summary says: it has ended and is not verified. Raises DamagedExport."""
+    summary = read_summary(summary_body)
+    parts = summary.table_arn.split(":")
+    return replace(
+        backup,
+        state=UNVERIFIED,
+        kind=summary.kind,
+        region=parts[3],
+        account_id=parts[4],
+        export_arn=summary.export_arn,
+        table_arn=summary.table_arn,
+        table_id=summary.table_id,
+        start=summary.start,
+        moment=summary.moment,
+        items=summary.items,
+        billed_bytes=summary.billed_bytes,
+    )
+
+
+def _sized(backup: Backup, found: Found) -> Backup:
+    """A full backup's data lie in its own folder, so the listing says what is there now."""
+    if backup.kind != FULL:
+        return backup
+    classes = dict(sorted(found.classes.items()))
+    return replace(backup, files=found.files, stored_bytes=sum(classes.values()), storage_classes=classes)
+
+
+def verified(backups: Iterable[Backup], kind: str) -> list[Backup]:
+    """Those that count, oldest moment first."""
+    return sorted((b for b in backups if b.state == VERIFIED and b.kind == kind), key=lambda b: b.moment)
+
+
+def chains(backups: Iterable[Backup]) -> list[Span]:
+    """Windows of incrementals put together where they meet, oldest first. Of one table."""
+    spans: list[Span] = []
+    for backup in sorted((b for b in backups if b.kind == INCREMENTAL), key=lambda b: (b.start or 0, b.moment)):
+        start = backup.start or 0
+        if spans and start <= spans[-1].end:
+            spans[-1] = Span(spans[-1].start, max(spans[-1].end, backup.moment))
+        else:
+            spans.append(Span(start, backup.moment))
+    return spans
+
+
+def reach(base: Backup, spans: Iterable[Span]) -> float:
+    """How far the chains carry a full backup: to the end of the one that its moment lies in."""
+    return max((span.end for span in spans if span.start <= base.moment <= span.end), default=base.moment)
+
+
+def coverage(backups: Iterable[Backup]) -> list[Span]:
+    """The moments that verified backups of one table reach, put together, oldest first."""
+    spans: list[Span] = []
+    for same_table in _lives(backups):
+        joined = chains(verified(same_table, INCREMENTAL))
+        spans += [Span(base.moment, reach(base, joined)) for base in verified(same_table, FULL)]
+    return _joined(spans)
+
+
+def gaps(backups: Iterable[Backup]) -> list[Span]:
+    """Holes between the verified incrementals of one table."""
+    holes = []
+    for same_table in _lives(backups):
+        joined = chains(verified(same_table, INCREMENTAL))
+        holes += [Span(before.end, after.start) for before, after in zip(joined, joined[1:], strict=False)]
+    return sorted(holes)
+
+
+def _lives(backups: Iterable[Backup]) -> list[list[Backup]]:
+    """By table id: a table that was deleted and made again has another one, and its changes are another story."""
+    lives: dict[str, list[Backup]] = {}
+    for backup in backups:
+        lives.setdefault(backup.table_id, []).append(backup)
+    return list(lives.values())
+
+
+def _joined(spans: Iterable[Span]) -> list[Span]:
+    joined: list[Span] = []
+    for span in sorted(spans):
+        if joined and span.start <= joined[-1].end:
+            joined[-1] = Span(joined[-1].start, max(joined[-1].end, span.end))
+        else:
+            joined.append(span)
+    return joined
