@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from .backup_layout import FAILURE, RECORD, SUCCESS, Place, begun_at, folder_of, iso
@@ -187,7 +188,7 @@ def gaps(backups: Iterable[Backup]) -> list[Span]:
     holes = []
     for same_table in _lives(backups):
         joined = chains(verified(same_table, INCREMENTAL))
-        holes += [Span(before.end, after.start) for before, after in zip(joined, joined[1:], strict=False)]
+        holes += [Span(before.end, after.start) for before, after in pairwise(joined)]
     return sorted(holes)
 
 

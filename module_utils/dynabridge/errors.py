@@ -23,7 +23,7 @@ class PeerRefused(DynabridgeError):
 
 
 class TableUnavailable(DynabridgeError):
-    """The table to write to is not there, or may not be written to."""
+    """The table is not there, or may not be read or written to."""
 
 
 class BackupError(DynabridgeError):

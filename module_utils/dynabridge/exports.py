@@ -60,12 +60,17 @@ def checksum_names(manifest: str) -> list[str]:
 
 def md5_of(body: bytes) -> str:
     """As DynamoDB writes it: base64 of the MD5."""
-    return base64.b64encode(new_md5(body).digest()).decode()
+    return spelled(new_md5(body))
 
 
 def new_md5(body: bytes = b"") -> Any:
     """DynamoDB's checksums are MD5; nothing rests on it but the finding of damage."""
     return hashlib.md5(body, usedforsecurity=False)
+
+
+def spelled(digest: Any) -> str:
+    """A digest as DynamoDB writes it."""
+    return base64.b64encode(digest.digest()).decode()
 
 
 def read_summary(body: bytes) -> Summary:

@@ -86,13 +86,13 @@ class ReceiverSettings:
 def sender_settings(env: Mapping[str, str]) -> SenderSettings:
     """Read the sender's environment. Raises SettingsError naming the variable."""
     return SenderSettings(
-        side=_required(env, "SIDE"),
-        region=_required(env, "AWS_REGION"),
-        parameter_path=_required(env, "PARAMETER_STORE_PATH_PREFIX"),
-        target_region=_required(env, "TARGET_REGION"),
-        target_stream=_required(env, "TARGET_STREAM"),
-        target_tables=_twins(_required(env, "TARGET_TABLE")),
-        quarantine_bucket=_required(env, "QUARANTINE_BUCKET"),
+        side=required(env, "SIDE"),
+        region=required(env, "AWS_REGION"),
+        parameter_path=required(env, "PARAMETER_STORE_PATH_PREFIX"),
+        target_region=required(env, "TARGET_REGION"),
+        target_stream=required(env, "TARGET_STREAM"),
+        target_tables=_twins(required(env, "TARGET_TABLE")),
+        quarantine_bucket=required(env, "QUARANTINE_BUCKET"),
         namespace=env.get("METRIC_NAMESPACE") or "DDB-Replicator",
         names=_stamp_names(env),
         proxies=_proxies(env),
@@ -107,10 +107,10 @@ def sender_settings(env: Mapping[str, str]) -> SenderSettings:
 def receiver_settings(env: Mapping[str, str]) -> ReceiverSettings:
     """Read the receiver's environment. Raises SettingsError naming the variable."""
     return ReceiverSettings(
-        side=_required(env, "SIDE"),
-        tables=frozenset(_required(env, "TARGET_TABLE").split(",")),
-        stats_table=_required(env, "STATS_TABLE"),
-        quarantine_bucket=_required(env, "QUARANTINE_BUCKET"),
+        side=required(env, "SIDE"),
+        tables=frozenset(required(env, "TARGET_TABLE").split(",")),
+        stats_table=required(env, "STATS_TABLE"),
+        quarantine_bucket=required(env, "QUARANTINE_BUCKET"),
         namespace=env.get("METRIC_NAMESPACE") or "DDB-Replicator",
         names=_stamp_names(env),
         write_batch=_number(env, "WRITE_BATCH", 100, 1, 100),
@@ -118,7 +118,8 @@ def receiver_settings(env: Mapping[str, str]) -> ReceiverSettings:
     )
 
 
-def _required(env: Mapping[str, str], name: str) -> str:
+def required(env: Mapping[str, str], name: str) -> str:
+    """The variable's value. Raises SettingsError when it is missing or blank."""
     value = env.get(name, "").strip()
     if not value:
         raise SettingsError(f"environment variable {name} is missing: run deploy.yml for this side")
@@ -127,7 +128,7 @@ def _required(env: Mapping[str, str], name: str) -> str:
 
 def _tombstones(env: Mapping[str, str]) -> Tombstones:
     days = _number(env, "TOMBSTONE_DAYS", RETENTION_DAYS, 1, 3650)
-    return Tombstones(_required(env, "TOMBSTONES_TABLE"), days * 86400.0)
+    return Tombstones(required(env, "TOMBSTONES_TABLE"), days * 86400.0)
 
 
 def _stamp_names(env: Mapping[str, str]) -> StampNames:
@@ -166,6 +167,6 @@ def _proxies(env: Mapping[str, str]) -> dict[str, str]:
     """botocore picks the entry by the endpoint's scheme; the proxy itself is reached by http unless it says https."""
     if not _switch(env, "USE_PROXY"):
         return {}
-    server = _required(env, "PROXY_SERVER")
+    server = required(env, "PROXY_SERVER")
     url = server if "://" in server else f"http://{server}"
     return {"http": url, "https": url}

@@ -10,6 +10,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 DIMENSIONS = [{"Name": "replicator", "Value": "ddb-replicator"}]
+METRICS_A_CALL = 1000  # PutMetricData takes no more
 # Of the tally these are published when they happen.
 PUBLISHED = {
     "unstamped": "Unstamped_count",
@@ -59,16 +60,24 @@ def report(
     metrics = (metrics or {}) | {
         metric: (tally[name], "Count") for name, metric in PUBLISHED.items() if tally.get(name)
     }
-    if not metrics:
-        return
-    data = [
-        {"MetricName": name, "Dimensions": DIMENSIONS, "Value": value, "Unit": unit, "StorageResolution": 1}
-        for name, (value, unit) in metrics.items()
-    ]
-    try:
-        cloudwatch.put_metric_data(Namespace=namespace, MetricData=data)
-    except (ClientError, BotoCoreError) as error:
-        log(error=f"metrics {', '.join(metrics)} not published: {error}")
+    publish(
+        cloudwatch,
+        namespace,
+        [
+            {"MetricName": name, "Dimensions": DIMENSIONS, "Value": value, "Unit": unit, "StorageResolution": 1}
+            for name, (value, unit) in metrics.items()
+        ],
+    )
+
+
+def publish(cloudwatch: Any, namespace: str, data: list[dict[str, Any]]) -> None:
+    """Publish metrics, many a call; that they cannot be published is logged, and stops nobody."""
+    for start in range(0, len(data), METRICS_A_CALL):
+        some = data[start : start + METRICS_A_CALL]
+        try:
+            cloudwatch.put_metric_data(Namespace=namespace, MetricData=some)
+        except (ClientError, BotoCoreError) as error:
+            log(error=f"metrics {', '.join(entry['MetricName'] for entry in some)} not published: {error}")
 
 
 def log(**fields: Any) -> None:

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: MIT
+"""DynamoDB's export API: ask for an export, look at one, find a table's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from botocore.exceptions import ClientError
+
+from ..backup_plan import Wanted
+from ..errors import BackupError
+from ..exports import FULL
+from .answers import error_code
+
+IN_PROGRESS, COMPLETED, FAILED, UNKNOWN = "IN_PROGRESS", "COMPLETED", "FAILED", "UNKNOWN"
+HINTS = {
+    "PointInTimeRecoveryUnavailableException": "its point-in-time recovery is off: run deploy.yml --tags tables",
+    "TableNotFoundException": "there is no such table here: correct dynabridge_tables, or run deploy.yml --tags tables",
+    "ResourceNotFoundException": "there is no such table here: correct dynabridge_tables, or run deploy.yml --tags tables",
+    "InvalidExportTimeException": "the time lies outside of what its point-in-time recovery reaches",
+    "LimitExceededException": "too many exports run at once: run again when some have ended",
+    "AccessDeniedException": "the caller may not do this",
+}
+
+
+class Target(NamedTuple):
+    """Where exports go. ``owner``: the bucket's account where it is another one; ``kms_key``: '' for AES256."""
+
+    bucket: str
+    owner: str = ""
+    kms_key: str = ""
+
+
+class Table(NamedTuple):
+    """What an export must know of its table. ``recoverable_from``: epoch seconds, None while recovery is off."""
+
+    name: str
+    arn: str
+    id: str
+    recoverable_from: float | None
+
+
+class Export(NamedTuple):
+    """State of an export; ``reason``: why it failed, in AWS's words."""
+
+    arn: str
+    state: str
+    reason: str
+    begun: float
+    description: Mapping[str, Any]
+
+
+class Exports:
+    """Calls DynamoDB through a low-level client; its refusals become sentences that name the table."""
+
+    def __init__(self, dynamodb: Any) -> None:
+        self._dynamodb = dynamodb
+
+    def table(self, name: str) -> Table:
+        """The table as it is now. Raises BackupError when it is not there."""
+        try:
+            found = self._dynamodb.describe_table(TableName=name)["Table"]
+            backups = self._dynamodb.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
+        except ClientError as error:
+            raise _refused(name, "cannot be looked at", error) from error
+        recovery = backups.get("PointInTimeRecoveryDescription") or {}
+        on = recovery.get("PointInTimeRecoveryStatus") == "ENABLED"
+        since = recovery.get("EarliestRestorableDateTime") if on else None
+        return Table(name, found["TableArn"], found["TableId"], since and since.timestamp())
+
+    def start(self, table: Table, wanted: Wanted, target: Target, prefix: str, token: str, **more: Any) -> Export:
+        """Ask for the export. ``more``: other arguments of ExportTableToPointInTime."""
+        arguments = {
+            "TableArn": table.arn,
+            "S3Bucket": target.bucket,
+            "S3Prefix": prefix,
+            "ExportFormat": "DYNAMODB_JSON",
+            "ClientToken": token,
+            **_encryption(target.kms_key),
+            **({"S3BucketOwner": target.owner} if target.owner else {}),
+            **_window(wanted),
+            **more,
+        }
+        try:
+            return _export(self._dynamodb.export_table_to_point_in_time(**arguments)["ExportDescription"])
+        except ClientError as error:
+            raise _refused(table.name, "cannot be exported", error) from error
+
+    def describe(self, arn: str, table: str) -> Export:
+        """How far the export is. UNKNOWN: DynamoDB does not know it (any more)."""
+        try:
+            return _export(self._dynamodb.describe_export(ExportArn=arn)["ExportDescription"])
+        except ClientError as error:
+            if error_code(error) == "ExportNotFoundException":
+                return Export(arn, UNKNOWN, "DynamoDB does not know the export any more", 0, {})
+            raise _refused(table, "has an export that cannot be looked at", error) from error
+
+    def arns(self, table_arn: str) -> Iterator[str]:
+        """All exports of a table that DynamoDB still lists (90 days), newest first."""
+        more: dict[str, str] = {}
+        while True:
+            try:
+                page = self._dynamodb.list_exports(TableArn=table_arn, MaxResults=25, **more)
+            except ClientError as error:
+                raise _refused(table_arn, "has exports that cannot be listed", error) from error
+            yield from (found["ExportArn"] for found in page["ExportSummaries"])
+            if not page.get("NextToken"):
+                return
+            more = {"NextToken": page["NextToken"]}
+
+
+def _encryption(kms_key: str) -> dict[str, str]:
+    return {"S3SseAlgorithm": "KMS", "S3SseKmsKeyId": kms_key} if kms_key else {"S3SseAlgorithm": "AES256"}
+
+
+def _window(wanted: Wanted) -> dict[str, Any]:
+    if wanted.kind == FULL or wanted.window is None:
+        return {"ExportType": "FULL_EXPORT"}
+    start, end = (datetime.fromtimestamp(edge, UTC) for edge in wanted.window)
+    window = {"ExportFromTime": start, "ExportToTime": end, "ExportViewType": "NEW_AND_OLD_IMAGES"}
+    return {"ExportType": "INCREMENTAL_EXPORT", "IncrementalExportSpecification": window}
+
+
+def _export(description: Mapping[str, Any]) -> Export:
+    reason = ": ".join(filter(None, (description.get("FailureCode"), description.get("FailureMessage"))))
+    begun = description["StartTime"].timestamp() if "StartTime" in description else 0.0
+    return Export(description["ExportArn"], description["ExportStatus"], reason, begun, description)
+
+
+def _refused(table: str, what: str, error: ClientError) -> BackupError:
+    code = error_code(error)
+    message = error.response["Error"].get("Message", "")
+    hint = HINTS.get(code, "")
+    return BackupError(f"table {table} {what} ({code}){f': {hint}' if hint else ''} [{message}]")

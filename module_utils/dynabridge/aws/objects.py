@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+"""A bucket's objects: paged listings, streamed bodies, and refusals in a sentence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ..errors import BackupError, DamagedExport
+from .answers import error_code
+
+CHUNK = 1 << 20
+MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
+
+
+class Listed(NamedTuple):
+    """An object as a listing shows it."""
+
+    key: str
+    size: int
+    storage_class: str
+
+
+class Objects:
+    """A bucket. ``owner``: account it must belong to, '' for any."""
+
+    def __init__(self, s3: Any, bucket: str, owner: str = "") -> None:
+        self.s3, self.bucket = s3, bucket
+        self._where = {"Bucket": bucket} | ({"ExpectedBucketOwner": owner} if owner else {})
+
+    def list(self, prefix: str) -> Iterator[Listed]:
+        """All objects under the prefix, however many."""
+        for page in self._pages(prefix):
+            for found in page.get("Contents", []):
+                yield Listed(found["Key"], found["Size"], found.get("StorageClass", "STANDARD"))
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """What lies directly under ``prefix`` (ending with a slash): ``daily/2026/`` -> ``daily/2026/11/``."""
+        for page in self._pages(prefix, Delimiter="/"):
+            yield from (found["Prefix"] for found in page.get("CommonPrefixes", []))
+
+    def get(self, key: str) -> bytes | None:
+        """The object's bytes; None when it is not there."""
+        try:
+            return self.s3.get_object(**self._where, Key=key)["Body"].read()
+        except ClientError as error:
+            if error_code(error) in MISSING:
+                return None
+            raise self._refused("read", key, error) from error
+
+    def get_json(self, key: str) -> Any:
+        """The object parsed; None when it is not there or no JSON."""
+        body = self.get(key)
+        try:
+            return None if body is None else json.loads(body)
+        except ValueError:
+            return None
+
+    def stream(self, key: str) -> Iterator[bytes]:
+        """The object's bytes in pieces."""
+        try:
+            yield from self.s3.get_object(**self._where, Key=key)["Body"].iter_chunks(CHUNK)
+        except ClientError as error:
+            if error_code(error) in MISSING:
+                raise DamagedExport("is missing") from error
+            raise self._refused("read", key, error) from error
+        except BotoCoreError as error:  # the connection broke on the way
+            raise BackupError(f"cannot be read to its end ({error})") from error
+
+    def put(self, key: str, body: bytes, content_type: str = "application/json") -> None:
+        try:
+            self.s3.put_object(**self._where, Key=key, Body=body, ContentType=content_type)
+        except ClientError as error:
+            raise self._refused("written", key, error) from error
+
+    def put_json(self, key: str, document: Any) -> None:
+        self.put(key, json.dumps(document, indent=1).encode() + b"\n")
+
+    def _pages(self, prefix: str, **more: str) -> Iterator[dict]:
+        try:
+            yield from self.s3.get_paginator("list_objects_v2").paginate(**self._where, Prefix=prefix, **more)
+        except ClientError as error:
+            raise self._refused("listed", prefix, error) from error
+
+    def _refused(self, what: str, key: str, error: ClientError) -> BackupError:
+        code = error_code(error)
+        if code == "NoSuchBucket":
+            return BackupError(f"bucket {self.bucket} is not there: run deploy.yml --tags backup, or correct its name")
+        if code == "InvalidObjectState":
+            return BackupError(f"s3://{self.bucket}/{key} lies in an archive class: it has to be retrieved first")
+        return BackupError(
+            f"s3://{self.bucket}/{key} cannot be {what} ({code}): {error.response['Error'].get('Message', '')}"
+        )

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+"""Which export a table needs next, so that fulls and incrementals reach every second between them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+
+from .backup_layout import iso
+from .catalogue import RUNNING, UNVERIFIED, VERIFIED, Backup, Span, chains, verified
+from .errors import BackupError
+from .exports import FULL, INCREMENTAL
+
+# Of an incremental export's window (ExportTableToPointInTime).
+SHORTEST_WINDOW = 15 * 60
+LONGEST_WINDOW = 24 * 3600
+HOPEFUL = (RUNNING, UNVERIFIED, VERIFIED)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An export to ask for. ``window``: of an incremental one, whole seconds."""
+
+    kind: str
+    window: Span | None = None
+
+
+def wanted_exports(
+    backups: Iterable[Backup], kind: str, now: float, earliest: float = 0, shortest: float = SHORTEST_WINDOW
+) -> list[Wanted]:
+    """The exports to ask for, oldest first, given the table's backups (of this TableId only).
+
+    Incrementals fill every hole since the chain last held, so that one that failed is made up for by the next run. Empty
+    when there is nothing to do yet: a window must be 15 minutes at least. ``earliest``: where the table's point-in-time
+    recovery begins. Raises BackupError where no full backup is there that incrementals could follow.
+    """
+    if kind == FULL:
+        return [Wanted(FULL)]
+    known = [backup for backup in backups if backup.state in HOPEFUL]
+    start = _chain_end(known)
+    if start < math.floor(earliest):
+        raise BackupError(
+            f"can be recovered only from {iso(earliest)} on, after its last full backup: take a full one first (-e type=full)"
+        )
+    holes = _holes(math.floor(start), math.floor(now), chains(known))
+    return [Wanted(INCREMENTAL, window) for hole in holes for window in _windows(hole, now, shortest)]
+
+
+def _chain_end(known: list[Backup]) -> float:
+    """Where incrementals go on. The chain goes on over a new full backup: should that be lost, the one before reaches on."""
+    fulls = [backup for backup in known if backup.kind == FULL]
+    if not fulls:
+        raise BackupError("has no full backup that incrementals could follow: take a full one first (-e type=full)")
+    base = max((verified(fulls, FULL) or fulls), key=lambda backup: backup.moment).moment
+    held = [span.end for span in chains(known) if span.start <= base]
+    return held[-1] if held and base - held[-1] <= LONGEST_WINDOW else base
+
+
+def token_of(table_arn: str, wanted: Wanted, seed: str) -> str:
+    """A client token: the same request of the same run gets the same export, another run another one."""
+    text = json.dumps([table_arn, wanted.kind, wanted.window, "" if wanted.window else seed])
+    return sha256(text.encode()).hexdigest()[:36]
+
+
+def _holes(start: float, end: float, spans: list[Span]) -> list[Span]:
+    holes = []
+    for span in spans:
+        if span.end <= start:
+            continue
+        if span.start > start:
+            holes.append(Span(start, min(span.start, end)))
+        start = span.end
+    if start < end:
+        holes.append(Span(start, end))
+    return [hole for hole in holes if hole.start < hole.end]
+
+
+def _windows(hole: Span, now: float, shortest: float) -> list[Span]:
+    """The hole in equal windows of at most a day. One that is too short reaches into what follows, or waits for it."""
+    end = hole.end
+    if end - hole.start < shortest:
+        end = hole.start + shortest
+        if end > now:
+            return []
+    parts = math.ceil((end - hole.start) / LONGEST_WINDOW)
+    edges = [hole.start + math.floor((end - hole.start) * part / parts) for part in range(parts)] + [end]
+    return [Span(*edges[part : part + 2]) for part in range(parts)]
