@@ -9,6 +9,19 @@ PUBLIC_ACCESS = {
     "block_public_policy": "BlockPublicPolicy",
     "restrict_public_buckets": "RestrictPublicBuckets",
 }
+# Word in s3_bucket's answer: what to do.
+HINTS = {
+    "object lock for existing": (
+        "Object Lock is decided when a bucket is created: set dynabridge_backup_object_lock_days as it was then,"
+        " or give dynabridge_backup_bucket another name for a new bucket."
+    ),
+    "BucketAlreadyExists": "Another account has this name: give dynabridge_backup_bucket another.",
+    "403": (
+        "The bucket is another account's, or the profile may not administer it: give dynabridge_backup_bucket another name,"
+        " or set dynabridge_backup_bucket_owner to the account it belongs to."
+    ),
+}
+HINTS["AccessDenied"] = HINTS["permission"] = HINTS["403"]
 
 
 def bucket_drift(info, versioning, encryption, public_access, policy):
@@ -25,6 +38,36 @@ def bucket_drift(info, versioning, encryption, public_access, policy):
         "policy": _plain(_policy(bucket)) != _plain(policy),
     }
     return [f"set {name} of the bucket {bucket['name']}" for name, is_different in differs.items() if is_different]
+
+
+def backup_bucket_drift(info, wanted):
+    """What the role backup_bucket would change. wanted: encryption, public_access, policy, ownership and lifecycle rule."""
+    found = bucket_drift(info, True, wanted["encryption"], wanted["public_access"], wanted["policy"])
+    if not info["buckets"]:
+        return found
+    bucket = info["buckets"][0]
+    rules = _fact(bucket, "bucket_lifecycle_configuration", "LifecycleConfiguration").get("Rules", [])
+    differs = {
+        "ownership": _ownership(bucket) != wanted["ownership"],
+        "lifecycle": wanted["rule"] not in rules,
+    }
+    return found + [
+        f"set {name} of the bucket {bucket['name']}" for name, is_different in differs.items() if is_different
+    ]
+
+
+def _ownership(bucket):
+    rules = _fact(bucket, "bucket_ownership_controls", "OwnershipControls").get("Rules", [])
+    return rules[0].get("ObjectOwnership") if rules else None
+
+
+def bucket_hint(failed):
+    """What to do about a bucket that s3_bucket could not set up. failed: its answer."""
+    answer = json.dumps(failed, default=str)
+    for word, hint in HINTS.items():
+        if word in answer:
+            return hint
+    return "Correct what AWS names, and deploy again."
 
 
 def _fact(bucket, field, wrapping):
@@ -57,4 +100,8 @@ class FilterModule:
     """What Ansible loads."""
 
     def filters(self):
-        return {"dynabridge_bucket_drift": bucket_drift}
+        return {
+            "dynabridge_bucket_drift": bucket_drift,
+            "dynabridge_backup_bucket_drift": backup_bucket_drift,
+            "dynabridge_backup_bucket_hint": bucket_hint,
+        }

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Filters for backups: which tables, who may do what, and the alarms of each table.
+
+The statements of the function, the operator and who restores stand here once: what the function does by its schedule, the
+operator does by hand, so they share most rights. Sids are stable: tests take the statements away one by one.
+"""
+
+# Folder of the bucket for what is made ready for an import.
+PREPARED = "restore"
+# What tells a table's schema; module_utils/dynabridge/aws/table_schema.py asks for it.
+SCHEMA_ACTIONS = [
+    "dynamodb:DescribeTable",
+    "dynamodb:DescribeTimeToLive",
+    "dynamodb:DescribeContinuousBackups",
+    "dynamodb:ListTagsOfResource",
+    "dynamodb:GetResourcePolicy",
+]
+SCALING_ACTIONS = ["application-autoscaling:DescribeScalableTargets", "application-autoscaling:DescribeScalingPolicies"]
+
+
+def backup_names(tables, side):
+    """Names, on this side, of the tables that are backed up."""
+    return [table["names"][side] for table in tables if table.get("backup", False)]
+
+
+def backup_max_ages(tables, side, hours):
+    """MAX_AGE_HOURS of the function: table=hours for each table that is backed up."""
+    return ",".join(f"{table['name']}={table['hours']}" for table in _limits(tables, side, hours))
+
+
+def _limits(tables, side, hours):
+    backed_up = [table for table in tables if table.get("backup", False)]
+    return [
+        {"name": table["names"][side], "hours": int(table.get("backup_max_age_hours", hours))} for table in backed_up
+    ]
+
+
+def backup_alarms(tables, side, hours, days, namespace):
+    """Two alarms for each table: its last verified full backup is too old, or will soon be gone."""
+    found = []
+    for table in _limits(tables, side, hours):
+        name, limit = table["name"], table["hours"]
+        about = {
+            "namespace": namespace,
+            "dimensions": {"Table": name},
+            "page": "docs/backups.md",
+            "period_seconds": 3600,
+        }
+        found.append(
+            about
+            | {
+                "name": f"Backup_age-{name}",
+                "metric": "Backup_age_hours",
+                "means": f"The last verified full backup of {name} is older than {limit} hours, or nobody looks any more.",
+                "statistic": "Maximum",
+                "threshold": limit,
+                "missing_data": "breaching",
+            }
+        )
+        found.append(
+            about
+            | {
+                "name": f"Backup_expires-{name}",
+                "metric": "Last_backup_expires_days",
+                "means": f"The last verified full backup of {name} expires within {days} days.",
+                "statistic": "Minimum",
+                "comparison": "LessThanThreshold",
+                "threshold": int(days),
+            }
+        )
+    return found
+
+
+def function_statements(place):
+    """The function's rights. For place see roles/backup_access/vars/main.yml."""
+    queue = f"arn:{place['partition']}:sqs:{place['region']}:{place['account_id']}:{place['queue']}"
+    return [*_exporting(place), _allow("SendToFailureQueue", ["sqs:SendMessage"], queue)]
+
+
+def operator_statements(place):
+    """The rights of who runs backup.yml: the function's, and to switch point-in-time recovery on."""
+    return [*_exporting(place), _allow("SwitchRecoveryOn", ["dynamodb:UpdateContinuousBackups"], _tables(place))]
+
+
+def _exporting(place):
+    exports = [f"{table}/export/*" for table in _tables(place)]
+    return [
+        _allow("ReadSchema", SCHEMA_ACTIONS, _tables(place)),
+        # Application Auto Scaling takes no resource for what it describes, nor does DynamoDB for the list of exports.
+        _allow("ReadScaling", SCALING_ACTIONS, "*"),
+        _allow("StartExports", ["dynamodb:ExportTableToPointInTime"], _tables(place)),
+        _allow("WatchExports", ["dynamodb:DescribeExport"], exports),
+        _allow("ListExports", ["dynamodb:ListExports"], "*"),
+        *_reading(place),
+        # DynamoDB writes the export with the rights of who asks for it.
+        _allow("WriteBackups", _write_actions(place), f"{_bucket(place)}/{place['prefix']}/*"),
+        *_using_key(place),
+        # PutMetricData knows no resources: the namespace is the limit.
+        _allow("PublishMetrics", ["cloudwatch:PutMetricData"], "*")
+        | {"Condition": {"StringEquals": {"cloudwatch:namespace": place["namespace"]}}},
+    ]
+
+
+def _write_actions(place):
+    """In another account's bucket an object must be handed over to its owner."""
+    return ["s3:PutObject", "s3:AbortMultipartUpload"] + (["s3:PutObjectAcl"] if place["bucket_owner"] else [])
+
+
+def _reading(place, *more_folders):
+    folders = [place["prefix"], *more_folders]
+    prefixes = [prefix for folder in folders for prefix in (folder, f"{folder}/*")]
+    return [
+        _allow("ListBackups", ["s3:ListBucket"], _bucket(place))
+        | {"Condition": {"StringLike": {"s3:prefix": prefixes}}},
+        _allow("ReadBackups", ["s3:GetObject"], [f"{_bucket(place)}/{folder}/*" for folder in folders]),
+        _allow("ReadBucketSettings", ["s3:GetBucketLocation", "s3:GetLifecycleConfiguration"], _bucket(place)),
+    ]
+
+
+def _using_key(place):
+    key = place["kms_key_arn"]
+    return [_allow("UseKey", ["kms:Decrypt", "kms:GenerateDataKey"], key)] if key else []
+
+
+def restore_statements(place):
+    """The rights of who restores, in whatever region of the account is left."""
+    anywhere = f"arn:{place['partition']}:dynamodb:*:{place['account_id']}:table/*"
+    logs = f"arn:{place['partition']}:logs:*:{place['account_id']}:log-group:/aws-dynamodb/*"
+    return [
+        _allow(
+            "MakeTables",
+            [
+                "dynamodb:CreateTable",
+                "dynamodb:DescribeTable",
+                "dynamodb:UpdateTable",
+                "dynamodb:UpdateTimeToLive",
+                "dynamodb:DescribeTimeToLive",
+                "dynamodb:UpdateContinuousBackups",
+                "dynamodb:DescribeContinuousBackups",
+                "dynamodb:TagResource",
+                "dynamodb:ListTagsOfResource",
+                "dynamodb:PutResourcePolicy",
+                "dynamodb:GetResourcePolicy",
+            ],
+            anywhere,
+        ),
+        _allow("ImportTables", ["dynamodb:ImportTable"], anywhere),
+        _allow("WatchImports", ["dynamodb:DescribeImport"], f"{anywhere}/import/*"),
+        _allow("ListImports", ["dynamodb:ListImports"], "*"),
+        _allow(
+            "WriteItems",
+            ["dynamodb:BatchWriteItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"],
+            anywhere,
+        ),
+        _allow(
+            "CompareItems", ["dynamodb:Scan", "dynamodb:Query", "dynamodb:GetItem", "dynamodb:BatchGetItem"], anywhere
+        ),
+        _allow(
+            "RestoreScaling",
+            [
+                *SCALING_ACTIONS,
+                "application-autoscaling:RegisterScalableTarget",
+                "application-autoscaling:PutScalingPolicy",
+            ],
+            "*",
+        ),
+        *_reading(place, PREPARED),
+        # Asks S3 for objects of the Glacier classes.
+        _allow("FetchFromGlacier", ["s3:RestoreObject"], f"{_bucket(place)}/{place['prefix']}/*"),
+        # Data sets that are merged for an import, and reports.
+        _allow("WritePrepared", ["s3:PutObject", "s3:AbortMultipartUpload"], f"{_bucket(place)}/{PREPARED}/*"),
+        *_using_key(place),
+        # An import writes what it could not read to a log group, with the rights of who asks for it.
+        _allow(
+            "LogImports",
+            [
+                "logs:CreateLogGroup",
+                "logs:CreateLogStream",
+                "logs:DescribeLogGroups",
+                "logs:DescribeLogStreams",
+                "logs:FilterLogEvents",
+                "logs:GetLogEvents",
+                "logs:PutLogEvents",
+                "logs:PutRetentionPolicy",
+            ],
+            [logs, f"{logs}:*"],
+        ),
+    ]
+
+
+def _allow(sid, actions, resource):
+    return {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resource}
+
+
+def _bucket(place):
+    return f"arn:{place['partition']}:s3:::{place['bucket']}"
+
+
+def _tables(place):
+    start = f"arn:{place['partition']}:dynamodb:{place['region']}:{place['account_id']}:table/"
+    return [start + name for name in place["tables"]]
+
+
+def transitions(lifecycle):
+    """The inventory's lifecycle as S3 tells of it."""
+    return [{"Days": int(step["days"]), "StorageClass": step["storage_class"]} for step in lifecycle]
+
+
+def snake_transitions(steps):
+    """The same as community.aws.s3_lifecycle takes it."""
+    return [{"transition_days": step["Days"], "storage_class": step["StorageClass"]} for step in steps]
+
+
+class FilterModule:
+    """What Ansible loads."""
+
+    def filters(self):
+        return {
+            "dynabridge_backup_names": backup_names,
+            "dynabridge_backup_max_ages": backup_max_ages,
+            "dynabridge_backup_alarms": backup_alarms,
+            "dynabridge_backup_transitions": transitions,
+            "dynabridge_snake_transitions": snake_transitions,
+            "dynabridge_backup_function_statements": function_statements,
+            "dynabridge_backup_operator_statements": operator_statements,
+            "dynabridge_backup_restore_statements": restore_statements,
+        }
