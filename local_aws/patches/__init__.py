@@ -23,6 +23,7 @@ PATCHES = (
     "transaction_rights",
     "user_credentials",
     "notification_filters",
+    "application_autoscaling",
     "export",
     "ec2",
     "faults",
