@@ -138,11 +138,6 @@ def same_schema(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return _lasting(one) == _lasting(other)
 
 
-def text_of(schema: Mapping[str, Any]) -> str:
-    """The document as it lies in a file."""
-    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
-
-
 def read_schema_text(text: str | bytes, where: str) -> dict[str, Any]:
     """The document of a file. Raises SettingsError for what is none; ``where`` names the file."""
     try:
