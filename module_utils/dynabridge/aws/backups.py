@@ -21,7 +21,7 @@ from ..backup_layout import (
     id_of,
     table_prefix,
 )
-from ..backup_plan import Wanted, token_of, wanted_exports
+from ..backup_plan import SHORTEST_WINDOW, Wanted, token_of, wanted_exports
 from ..catalogue import (
     DAMAGED,
     FAILED,
@@ -57,15 +57,19 @@ class Backups:
     read_schema: Callable[[str], dict[str, Any]]
     target: Target
     prefix: str
+    shortest_window: float = SHORTEST_WINDOW
+    enable_recovery: bool = False  # for a table whose point-in-time recovery is off
     now: Callable[[], float] = time.time
 
-    def start(self, name: str, kind: str, seed: str = "", shortest: float | None = None) -> list[Backup]:
+    def start(self, name: str, kind: str, seed: str = "") -> list[Backup]:
         """Ask for the exports that the table needs; empty when there is nothing to do yet.
 
         ``seed``: the same one gets the same exports again. Raises BackupError; nothing is asked for then.
         """
-        table = self._recoverable(name)
-        wanted = self._wanted(table, kind, shortest)
+        if self.enable_recovery:
+            self.exports.switch_recovery_on(name)
+        table = self.exports.recoverable(name)
+        wanted = self._wanted(table, kind)
         if not wanted:
             return []
         day = day_of(self.now())
@@ -74,9 +78,10 @@ class Backups:
         self.objects.put_json(f"{table_prefix(self.prefix, day, name)}/{SCHEMA}", schema)
         return [self._begin(table, item, schema, day, seed or str(uuid4())) for item in wanted]
 
-    def would_start(self, name: str, kind: str, shortest: float | None = None) -> list[Wanted]:
+    def would_start(self, name: str, kind: str) -> list[Wanted]:
         """What ``start`` would ask for; it changes nothing."""
-        return self._wanted(self._recoverable(name), kind, shortest)
+        table = self.exports.table(name) if self.enable_recovery else self.exports.recoverable(name)
+        return self._wanted(table, kind)
 
     def known(self, tables: Iterable[str] = (), days: float = OPEN_DAYS) -> list[Backup]:
         """The backups of these tables (none named: of all) that were asked for in the last days."""
@@ -131,21 +136,12 @@ class Backups:
         self.objects.put_json(backup.folder + name, verdict(marked, now, problems))
         return marked
 
-    def _recoverable(self, name: str) -> Table:
-        table = self.exports.table(name)
-        if table.recoverable_from is None:
-            raise BackupError(
-                f"table {name} cannot be exported: its point-in-time recovery is off. Run deploy.yml --tags tables"
-            )
-        return table
-
-    def _wanted(self, table: Table, kind: str, shortest: float | None) -> list[Wanted]:
+    def _wanted(self, table: Table, kind: str) -> list[Wanted]:
         if kind == FULL:
             return [Wanted(FULL)]
         same_table = [backup for backup in self.known([table.name], CHAIN_DAYS) if backup.table_id == table.id]
-        more = {} if shortest is None else {"shortest": shortest}
         try:
-            return wanted_exports(same_table, kind, self.now(), table.recoverable_from or 0, **more)
+            return wanted_exports(same_table, kind, self.now(), table.recoverable_from or 0, self.shortest_window)
         except BackupError as error:
             raise BackupError(f"table {table.name} {error}") from error
 

@@ -10,10 +10,12 @@ from typing import Any, NamedTuple
 from botocore.exceptions import ClientError
 
 from ..backup_plan import Wanted
+from ..desired_state import keep_trying
 from ..errors import BackupError
-from ..exports import FULL
 from .answers import error_code
 
+RECOVERY_SECONDS = 60
+VIEW = "NEW_AND_OLD_IMAGES"
 IN_PROGRESS, COMPLETED, FAILED, UNKNOWN = "IN_PROGRESS", "COMPLETED", "FAILED", "UNKNOWN"
 HINTS = {
     "PointInTimeRecoveryUnavailableException": "its point-in-time recovery is off: run deploy.yml --tags tables",
@@ -70,18 +72,48 @@ class Exports:
         since = recovery.get("EarliestRestorableDateTime") if on else None
         return Table(name, found["TableArn"], found["TableId"], since and since.timestamp())
 
-    def start(self, table: Table, wanted: Wanted, target: Target, prefix: str, token: str, **more: Any) -> Export:
-        """Ask for the export. ``more``: other arguments of ExportTableToPointInTime."""
+    def recoverable(self, name: str) -> Table:
+        """The table, which can be exported. Raises BackupError when it cannot, having no point-in-time recovery."""
+        table = self.table(name)
+        if table.recoverable_from is None:
+            raise BackupError(f"table {name} cannot be exported: {HINTS['PointInTimeRecoveryUnavailableException']}")
+        return table
+
+    def switch_recovery_on(self, name: str) -> bool:
+        """Switch point-in-time recovery on; whether it was off. What was before that moment cannot be exported."""
+        if self.table(name).recoverable_from is not None:
+            return False
+        try:
+            self._dynamodb.update_continuous_backups(
+                TableName=name, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
+            )
+        except ClientError as error:
+            raise _refused(name, "cannot have point-in-time recovery switched on", error) from error
+        # It is there at once, or after a few seconds.
+        keep_trying(lambda: self.recoverable(name), lambda error: isinstance(error, BackupError), RECOVERY_SECONDS)
+        return True
+
+    def start(
+        self,
+        table: Table,
+        wanted: Wanted,
+        target: Target,
+        prefix: str,
+        token: str = "",
+        view_type: str = VIEW,
+        export_time: datetime | None = None,
+    ) -> Export:
+        """Ask for the export. ``export_time``: what a full one is to show, None for now."""
         arguments = {
             "TableArn": table.arn,
             "S3Bucket": target.bucket,
-            "S3Prefix": prefix,
             "ExportFormat": "DYNAMODB_JSON",
-            "ClientToken": token,
             **_encryption(target.kms_key),
+            **({"S3Prefix": prefix} if prefix else {}),
+            **({"ClientToken": token} if token else {}),
             **({"S3BucketOwner": target.owner} if target.owner else {}),
-            **_window(wanted),
-            **more,
+            **({"ExportTime": export_time} if export_time else {}),
+            **_window(wanted, view_type),
         }
         try:
             return _export(self._dynamodb.export_table_to_point_in_time(**arguments)["ExportDescription"])
@@ -115,11 +147,11 @@ def _encryption(kms_key: str) -> dict[str, str]:
     return {"S3SseAlgorithm": "KMS", "S3SseKmsKeyId": kms_key} if kms_key else {"S3SseAlgorithm": "AES256"}
 
 
-def _window(wanted: Wanted) -> dict[str, Any]:
-    if wanted.kind == FULL or wanted.window is None:
+def _window(wanted: Wanted, view_type: str) -> dict[str, Any]:
+    if wanted.window is None:
         return {"ExportType": "FULL_EXPORT"}
     start, end = (datetime.fromtimestamp(edge, UTC) for edge in wanted.window)
-    window = {"ExportFromTime": start, "ExportToTime": end, "ExportViewType": "NEW_AND_OLD_IMAGES"}
+    window = {"ExportFromTime": start, "ExportToTime": end, "ExportViewType": view_type}
     return {"ExportType": "INCREMENTAL_EXPORT", "IncrementalExportSpecification": window}
 
 

@@ -16,7 +16,23 @@ SESSION_NAME = "dynabridge"
 MakeClient = Callable[..., Any]
 
 
-def under_role(sts: Any, role_arn: str, profile: str | None = None) -> MakeClient:
+def client_maker(module: Any) -> MakeClient:
+    """Of an AnsibleAWSModule: ``make(service, region=..., config=...)``, under its ``role_arn`` where it has one."""
+    role_arn = module.params["role_arn"]
+    if not role_arn:
+        return module.client
+    return under_role(
+        module.client("sts"),
+        role_arn,
+        module.params.get("profile"),
+        module.params.get("region"),
+        module.params.get("endpoint_url"),
+    )
+
+
+def under_role(
+    sts: Any, role_arn: str, profile: str | None = None, region: str | None = None, endpoint_url: str | None = None
+) -> MakeClient:
     """Assume the role; gives what makes clients under it. ``profile``: for its endpoints and region, not its credentials.
 
     Raises BackupError when the role cannot be assumed.
@@ -29,15 +45,18 @@ def under_role(sts: Any, role_arn: str, profile: str | None = None) -> MakeClien
             f"role {role_arn} cannot be assumed ({code}): deploy.yml --tags backup makes it; the caller needs "
             f"sts:AssumeRole on it, and the role has to trust the caller [{error}]"
         ) from error
-    session = boto3.Session(profile_name=profile or None)
+    session = boto3.Session(profile_name=profile or None, region_name=region or None)
+    home = region
 
-    def make(service: str, **arguments: Any) -> Any:
+    def make(service: str, region: str | None = None, config: Any = None) -> Any:
         return session.client(
             service,
+            region_name=region or home,
+            endpoint_url=endpoint_url or None,
+            config=config,
             aws_access_key_id=given["AccessKeyId"],
             aws_secret_access_key=given["SecretAccessKey"],
             aws_session_token=given["SessionToken"],
-            **arguments,
         )
 
     return make

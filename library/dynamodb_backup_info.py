@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible module: what backups a bucket holds."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: dynamodb_backup_info
+short_description: The catalogue of a bucket's DynamoDB backups
+version_added: 0.1.0
+description:
+  - Says what backups there are, which of them count, and what moments they reach.
+  - Reads S3 alone, so it works when the region that was backed up is gone. Listings are paged; memory is one entry for each
+    backup.
+author:
+  - dynabridge contributors (!UNKNOWN)
+options:
+  bucket:
+    description: The bucket.
+    type: str
+    required: true
+  bucket_region:
+    description: Its region. The module's own when empty.
+    type: str
+    default: ''
+  bucket_owner:
+    description: Account that the bucket must belong to. Any when empty.
+    type: str
+    default: ''
+  prefix:
+    description: Everything lies under C(<prefix>/YYYY/MM/DD/<table>/).
+    type: str
+    default: daily
+  tables:
+    description: Only backups of these tables. Of all when empty.
+    type: list
+    elements: str
+    default: []
+  since:
+    description: Only backups of this day, as V(2026-11-21), and later.
+    type: str
+    default: ''
+  until:
+    description: Only backups of this day and earlier.
+    type: str
+    default: ''
+  role_arn:
+    description: Role to work under. The caller's own rights when empty.
+    type: str
+    default: ''
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+attributes:
+  check_mode:
+    support: full
+    description: Reads only.
+"""
+
+EXAMPLES = r"""
+- name: See what backups there are
+  dynamodb_backup_info:
+    bucket: dynabridge-backup-cn-123456789012
+    tables: [user-cn]
+  register: catalogue
+
+- name: Tell from when to when the table can be brought back
+  ansible.builtin.debug:
+    msg: "{{ catalogue.tables['user-cn'].coverage }}"
+"""
+
+RETURN = r"""
+backups:
+  description: All backups, oldest first.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    table:
+      description: Name of the table.
+      returned: always
+      type: str
+    id:
+      description: Id of the export, which begins with the milliseconds at which it began.
+      returned: always
+      type: str
+      sample: 01715685260608-c488b4e1
+    day:
+      description: UTC day under which it lies.
+      returned: always
+      type: str
+    folder:
+      description: Where it lies in the bucket.
+      returned: always
+      type: str
+    state:
+      description: >-
+        V(verified) is the only one that counts. V(running): DynamoDB is at work. V(unverified): ended, not verified yet.
+        V(failed): by DynamoDB. V(damaged): what lies there is not what DynamoDB said.
+      returned: always
+      type: str
+    reason:
+      description: Why it failed or is damaged.
+      returned: always
+      type: str
+    kind:
+      description: V(full) or V(incremental).
+      returned: always
+      type: str
+    start:
+      description: Of an incremental, begin of its window (inclusive).
+      returned: always
+      type: str
+    moment:
+      description: What a full one shows, or the end of an incremental's window (exclusive).
+      returned: always
+      type: str
+    requested:
+      description: When it was asked for.
+      returned: always
+      type: str
+    verified:
+      description: When it was verified.
+      returned: always
+      type: str
+    items:
+      description: Items, or changes of an incremental.
+      returned: always
+      type: int
+    billed_bytes:
+      description: Size that AWS bills.
+      returned: always
+      type: int
+    stored_bytes:
+      description: Size on S3, compressed.
+      returned: always
+      type: int
+    files:
+      description: Data files.
+      returned: always
+      type: int
+    storage_classes:
+      description: Stored bytes by storage class, as they lie now. Of full backups.
+      returned: always
+      type: dict
+tables:
+  description: By table, what its verified backups reach.
+  returned: always
+  type: dict
+  contains:
+    coverage:
+      description: Spans of moments that can be brought back, C(from) and C(to).
+      returned: always
+      type: list
+      elements: dict
+    gaps:
+      description: Holes between incrementals, C(from) and C(to).
+      returned: always
+      type: list
+      elements: dict
+lifecycle_rules:
+  description: The bucket's lifecycle rules, as GetBucketLifecycleConfiguration gives them.
+  returned: always
+  type: list
+  elements: dict
+"""
+
+from contextlib import suppress
+from typing import Any
+
+with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
+    from ansible.module_utils.dynabridge.aws.catalogue import AT_ONCE, read_catalogue
+    from ansible.module_utils.dynabridge.aws.lifecycle import read_rules
+    from ansible.module_utils.dynabridge.aws.objects import Objects
+    from ansible.module_utils.dynabridge.aws.session import client_maker
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+
+from ansible.module_utils.dynabridge.backup_layout import iso
+from ansible.module_utils.dynabridge.catalogue import Backup, Span, coverage, gaps
+from ansible.module_utils.dynabridge.errors import DynabridgeError
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+ARGUMENT_SPEC = {
+    "bucket": {"type": "str", "required": True},
+    "bucket_region": {"type": "str", "default": ""},
+    "bucket_owner": {"type": "str", "default": ""},
+    "prefix": {"type": "str", "default": "daily"},
+    "tables": {"type": "list", "elements": "str", "default": []},
+    "since": {"type": "str", "default": ""},
+    "until": {"type": "str", "default": ""},
+    "role_arn": {"type": "str", "default": ""},
+}
+
+
+def connect(module: Any) -> Any:
+    many = Config(retries={"mode": "standard", "max_attempts": 10}, max_pool_connections=AT_ONCE)
+    return client_maker(module)("s3", region=module.params["bucket_region"] or module.region, config=many)
+
+
+def look(s3: Any, params: dict[str, Any]) -> dict[str, Any]:
+    """The result to return."""
+    objects = Objects(s3, params["bucket"], params["bucket_owner"])
+    prefix = params["prefix"].strip("/")
+    backups = read_catalogue(objects, prefix, params["tables"], params["since"], params["until"])
+    by_table: dict[str, list[Backup]] = {}
+    for backup in backups:
+        by_table.setdefault(backup.table, []).append(backup)
+    return {
+        "backups": [backup.as_dict() for backup in backups],
+        "tables": {
+            table: {"coverage": spelled(coverage(found)), "gaps": spelled(gaps(found))}
+            for table, found in sorted(by_table.items())
+        },
+        "lifecycle_rules": read_rules(s3, params["bucket"], params["bucket_owner"]),
+    }
+
+
+def spelled(spans: list[Span]) -> list[dict[str, str]]:
+    return [{"from": iso(span.start), "to": iso(span.end)} for span in spans]
+
+
+def main() -> None:
+    module = AnsibleAWSModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    try:
+        result = look(connect(module), module.params)
+    except DynabridgeError as error:
+        module.fail_json(msg=str(error))
+    except (ClientError, BotoCoreError) as error:
+        module.fail_json_aws(error, msg=f"Cannot read the backups of bucket {module.params['bucket']}")
+    module.exit_json(changed=False, **result)
+
+
+if __name__ == "__main__":
+    main()
