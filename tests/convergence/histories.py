@@ -182,6 +182,20 @@ class Histories(RuleBasedStateMachine):
             self.world.settle()
             assert [one.rows()[key]["content"] for one in self.sides.values()] == [written] * 2
         self._equal("after one more write to each item")
+        if self.managed:
+            self._a_copy_onto_a_deleted_key_stands()
+
+    def _a_copy_onto_a_deleted_key_stands(self):
+        """The copy bears the peer's stamp of another item, older than the delete: it is a new write all the same."""
+        cn, original = self.sides["cn"], self.sides["cn"].rows()["a"]
+        assert original[REGION] == {"S": self.sides["sg"].region}
+        cn.dynamodb.delete(cn.table, {"PK": {"S": "b"}})
+        cn.dynamodb.put(cn.table, original | {"PK": {"S": "b"}})
+        self.world.settle()
+        for side in self.sides.values():
+            copy = side.rows().get("b")
+            assert copy and copy["content"] == original["content"], f"the copy onto a deleted key is lost: {copy}"
+        self._equal("after a copy onto a deleted key")
 
     # -- within ------------------------------------------------------------------------------
 
