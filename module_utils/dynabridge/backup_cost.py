@@ -20,11 +20,11 @@ from typing import Any, NamedTuple
 from .catalogue import DAMAGED, UNVERIFIED, VERIFIED, Backup
 from .errors import SettingsError
 from .exports import INCREMENTAL
+from .retention import STANDARD, Rules, classes_of
 
 GB = 2**30
 MONTH_DAYS = 30
 MONTH = MONTH_DAYS * 86400
-STANDARD = "STANDARD"
 # DynamoDB bills an incremental export so many bytes at least.
 INCREMENTAL_BYTES = 10_000_000
 
@@ -120,17 +120,17 @@ def _sums(entries: Iterable[tuple[str, float]]) -> dict[str, float]:
     return sums
 
 
-def bill(backups: Iterable[Backup], prices: Mapping[str, Any], now: float) -> dict[str, Cost]:
+def bill(backups: Iterable[Backup], prices: Mapping[str, Any], now: float, rules: Rules = ()) -> dict[str, Cost]:
     """By table: the exports of the last 30 days, what they sent, and a month of everything that is stored now."""
     tables: dict[str, list[Backup]] = {}
     for backup in backups:
         tables.setdefault(backup.table, []).append(backup)
-    return {name: _bill(tables[name], prices, now) for name in sorted(tables)}
+    return {name: _bill(tables[name], prices, now, rules) for name in sorted(tables)}
 
 
-def _bill(backups: Sequence[Backup], prices: Mapping[str, Any], now: float) -> Cost:
+def _bill(backups: Sequence[Backup], prices: Mapping[str, Any], now: float, rules: Rules) -> Cost:
     recent = [backup for backup in backups if now - MONTH < backup.requested <= now]
-    stored = _sums(entry for backup in backups for entry in backup.storage_classes.items())
+    stored = _sums(entry for backup in backups for entry in classes_of(backup, rules, now).items())
     return Cost(
         export=sum(map(_billed, recent)) / GB * price(prices, "export"),
         transfer=sum(backup.stored_bytes for backup in recent) / GB * price(prices, "transfer"),

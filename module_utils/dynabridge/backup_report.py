@@ -13,7 +13,7 @@ from .backup_layout import iso
 from .catalogue import DAMAGED, FAILED, RUNNING, UNVERIFIED, VERIFIED, Backup, Span, coverage, gaps, verified
 from .errors import SettingsError
 from .exports import FULL, INCREMENTAL
-from .retention import Rules, guard
+from .retention import Rules, classes_of, guard
 
 HOUR = 3600
 # An export takes minutes to hours; one that takes a day has got stuck, or nobody looks after it.
@@ -70,7 +70,8 @@ def report(backups: Iterable[Backup], settings: Settings) -> dict[str, Any]:
 def _costs(tables: Mapping[str, list[Backup]], settings: Settings) -> tuple[dict[str, Any], Any, str]:
     """A price that is missing must not silence a monitor: it is told, and the rest stands."""
     try:
-        costs = bill((backup for backups in tables.values() for backup in backups), settings.prices, settings.now)
+        everything = [backup for backups in tables.values() for backup in backups]
+        costs = bill(everything, settings.prices, settings.now, settings.rules)
         total: Cost = together(costs.values(), settings.prices)
     except SettingsError as error:
         return {}, None, str(error)
@@ -88,7 +89,7 @@ def _table(name: str, backups: Sequence[Backup], settings: Settings) -> dict[str
         problems.append(_problem(EXPIRING, _expiring_words(holding.days)))
     classes: Counter[str] = Counter()
     for backup in backups:
-        classes.update(backup.storage_classes)
+        classes.update(classes_of(backup, settings.rules, settings.now))
     return {
         "table": name,
         "in_inventory": name in settings.limits,

@@ -20,6 +20,7 @@ from .catalogue import Backup, verified
 from .exports import FULL, read_time
 
 DAY = 86400
+STANDARD = "STANDARD"
 Rules = Sequence[Mapping[str, Any]]
 
 
@@ -79,6 +80,14 @@ def touches(rule: Mapping[str, Any], folder: str) -> bool:
         return False
     prefix = chosen.get("Prefix") or both.get("Prefix") or rule.get("Prefix") or ""
     return folder.startswith(prefix) or prefix.startswith(folder)
+
+
+def classes_of(backup: Backup, rules: Rules, now: float) -> Mapping[str, int]:
+    """Stored bytes by class: as listed; of incrementals, whose files lie together, as the rules should have it by now."""
+    if backup.storage_classes or not backup.stored_bytes:
+        return backup.storage_classes
+    past = [move.storage_class for move in life(backup, rules).moves if move.moment <= now]
+    return {[STANDARD, *past][-1]: backup.stored_bytes}
 
 
 def expiring(backups: Iterable[Backup], rules: Rules, now: float, within_days: float) -> list[tuple[float, Backup]]:

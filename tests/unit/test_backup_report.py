@@ -48,7 +48,8 @@ def full(hours_ago, state=VERIFIED, **fields):
 
 def incremental(from_hours_ago, to_hours_ago, state=VERIFIED, **fields):
     backup = full(to_hours_ago, state, kind=INCREMENTAL, start=NOW - from_hours_ago * HOUR, **fields)
-    return replace(backup, id=backup.id.replace("0000000a", "0000000b"), requested=backup.moment + 60)
+    requested = backup.moment + 60
+    return replace(backup, id=backup.id.replace("0000000a", "0000000b"), requested=requested, storage_classes={})
 
 
 def state_of(backups, settings=SETTINGS):

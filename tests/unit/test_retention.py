@@ -12,7 +12,7 @@ from dynabridge.aws.lifecycle import read_rules
 from dynabridge.backup_layout import iso
 from dynabridge.catalogue import DAMAGED, VERIFIED, Backup
 from dynabridge.exports import FULL, INCREMENTAL
-from dynabridge.retention import Move, expiring, guard, life
+from dynabridge.retention import Move, classes_of, expiring, guard, life
 
 MIDNIGHT = datetime(2026, 11, 21, tzinfo=UTC).timestamp()
 DAY, HOUR = 86400, 3600
@@ -96,6 +96,20 @@ class TestLife:
         rule = {"Status": "Enabled", "Filter": {}, "Expiration": {"Days": days}}
         late = life(backup(MIDNIGHT + after), [rule]).expires - (MIDNIGHT + after + days * DAY)
         assert 0 <= late < DAY
+
+
+class TestClasses:
+    def test_as_listed(self):
+        assert classes_of(backup(stored_bytes=7, storage_classes={"GLACIER": 7}), [RULE], MIDNIGHT) == {"GLACIER": 7}
+        assert classes_of(backup(), [RULE], MIDNIGHT) == {}
+
+    @pytest.mark.parametrize(
+        ("days", "name"), [(0, "STANDARD"), (30, "STANDARD"), (31, "STANDARD_IA"), (91, "GLACIER")]
+    )
+    def test_of_incrementals_as_the_rules_have_it(self, days, name):
+        """GIVEN an incremental, whose files are not listed with it THEN its bytes are where the rules have moved them."""
+        found = classes_of(backup(kind=INCREMENTAL, stored_bytes=7), [RULE], MIDNIGHT + days * DAY)
+        assert found == {name: 7}
 
 
 class TestGuard:
