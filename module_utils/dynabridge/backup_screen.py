@@ -62,6 +62,11 @@ def _details(table: Mapping[str, Any]) -> list[str]:
         f" since {entry['requested']} ({age(entry['hours'])})"
         for entry in table["running"][:MOST]
     ]
+    if table["last"]:
+        days = table["expires_in_days"]
+        texts.append(
+            f"last full: {table['last']['id']}" + (f", expires in {days:,.0f} days" if days is not None else "")
+        )
     if table["recoverable"]:
         texts.append(f"recoverable: {_spans(table['recoverable'])}")
     if table["gaps"]:
@@ -73,9 +78,7 @@ def _stock(table: Mapping[str, Any]) -> str:
     good = f"verified: {table['full']:,} full, {table['incremental']:,} incremental"
     others = [f"{number:,} {name}" for name, number in table["states"].items() if name != VERIFIED]
     classes = [f"{_size(size)} in {name}" for name, size in table["storage_classes"].items()]
-    days = table["expires_in_days"]
-    expiry = [f"the last full one expires in {days:,.0f} days"] if days is not None else []
-    return "; ".join([good, *others, *classes, *expiry])
+    return "; ".join([", ".join([good, *others]), *classes])
 
 
 def _spans(spans: Sequence[Mapping[str, str]]) -> str:

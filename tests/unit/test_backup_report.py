@@ -202,13 +202,15 @@ def test_the_screen():
         "     CNY 4.40 NOT OK",
         "     NOT OK: the last verified full backup shows 2026-11-20T08:00:00Z, 30 h ago; it may be 26 h old",
         f"     NOT OK: the full backup {full(2).id} of 2026-11-21T12:00:00Z failed: no reason is known",
+        f"     last full: {full(30).id}, expires in 729 days",
         "     recoverable: 2026-11-20T08:00:00Z",
-        "     verified: 1 full, 0 incremental; 1 failed; 2.0 GB in STANDARD; the last full one expires in 729 days",
+        "     verified: 1 full, 0 incremental, 1 failed; 2.0 GB in STANDARD",
         "cn   user-cn                     2026-11-21T02:00:00Z   12 h   26 h      100,000   2.0 GB   3.0 GB"
         "     CNY 6.60 ok",
         f"     running: full {full(0.75).id} since 2026-11-21T13:15:00Z (45 m)",
+        f"     last full: {full(12).id}, expires in 730 days",
         "     recoverable: 2026-11-21T02:00:00Z to 2026-11-21T13:00:00Z",
-        "     verified: 1 full, 1 incremental; 1 running; 3.0 GB in STANDARD; the last full one expires in 730 days",
+        "     verified: 1 full, 1 incremental, 1 running; 3.0 GB in STANDARD",
         "cn: 1 of 2 tables ok; 5.0 GB in dynabridge-backup-cn-1; CNY 12.00 a month (exports 7.00, transfer 3.00,"
         " storage 1.00,",
         "  function 1.00)",
