@@ -123,8 +123,8 @@ def lift_condition(lift: Lift, names: StampNames) -> dict[str, Any]:
     refusals, values = refusing(Place(lift.floor.stamp, True), names)
     text = f"NOT ({' OR '.join(refusals)})"
     if lift.seen is not None:
-        exactly, seen_values = _exactly(lift.seen, names)
-        text, values = f"({exactly} OR {text})", values | seen_values
+        same, seen_values = exactly(lift.seen, names)
+        text, values = f"({same} OR {text})", values | seen_values
     return Condition(f"attribute_exists(#k) AND {text}", values, key_attribute_of(lift.keys), names).arguments()
 
 
@@ -132,7 +132,7 @@ def exact_condition(stamp: Stamp, keys: Item, names: StampNames) -> dict[str, An
     """Only the row with just this stamp. A stamp without time names no version: ValueError."""
     if stamp.kind == NO_TIME:
         raise ValueError("a row without a stamp cannot be told from another one")
-    text, values = _exactly(stamp, names)
+    text, values = exactly(stamp, names)
     return Condition(f"attribute_exists(#k) AND {text}", values, key_attribute_of(keys), names).arguments()
 
 
@@ -158,7 +158,8 @@ def refusing(change: Place, names: StampNames) -> tuple[list[str], dict[str, Any
     return refusals, values | {":r": {"S": stamp.region.decode()}}
 
 
-def _exactly(stamp: Stamp, names: StampNames) -> tuple[str, dict[str, Any]]:
+def exactly(stamp: Stamp, names: StampNames) -> tuple[str, dict[str, Any]]:
+    """That the stored row bears just this stamp, and the values that it uses."""
     values = {":st": stamp_attributes(stamp, names)[names.timestamp], ":sr": {"S": stamp.region.decode()}}
     # A region that is missing or no text counts as the empty one, which nothing comes before.
     return f"(#t = :st AND {'#r = :sr' if stamp.region else 'NOT #r > :sr'})", values

@@ -12,7 +12,7 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from .changes import identity
-from .conflict import Condition, Place, refusing
+from .conflict import Condition, Place, exactly, refusing
 from .stamps import NO_TIME, Item, StampNames, read_stamp, stamp_attributes
 
 KEY = "PK"
@@ -63,9 +63,9 @@ def row_condition(remember: Remember, names: StampNames) -> dict[str, Any]:
     stamp, is_delete = remember.place
     if stamp.kind == NO_TIME:
         return Condition("attribute_not_exists(#k)", {}, KEY, names).arguments()
-    refusals, values = refusing(Place(stamp, is_delete), names)
-    if is_delete:
-        same, same_values = refusing(Place(stamp, False), names)
-        refusals.append(f"(#d = :yes AND ({' OR '.join(same)}))")
+    refusals, values = refusing(remember.place, names)
+    if is_delete:  # of two tombstones at the same place the first stays
+        same, same_values = exactly(stamp, names)
+        refusals.append(f"(#d = :yes AND {same})")
         values |= same_values | {":yes": {"BOOL": True}}
     return Condition(f"NOT ({' OR '.join(refusals)})", values, KEY, names).arguments()
