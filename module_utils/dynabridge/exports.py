@@ -11,7 +11,7 @@ import base64
 import hashlib
 import json
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -80,16 +80,16 @@ def read_summary(body: bytes) -> Summary:
         incremental = found.get("exportType") == "INCREMENTAL_EXPORT"
         summary = Summary(
             kind=INCREMENTAL if incremental else FULL,
-            export_arn=found["exportArn"],
-            table_arn=found["tableArn"],
-            table_id=found["tableId"],
+            export_arn=_text(found, "exportArn"),
+            table_arn=_arn(found, "tableArn"),
+            table_id=_text(found, "tableId"),
             start=read_time(found["exportFromTime"]) if incremental else None,
             moment=read_time(found["exportToTime" if incremental else "exportTime"]),
             items=int(found["itemCount"]),
             billed_bytes=int(found["billedSizeBytes"]),
-            bucket=found["s3Bucket"],
-            files_key=found["manifestFilesS3Key"],
-            format=found["outputFormat"],
+            bucket=_text(found, "s3Bucket"),
+            files_key=_text(found, "manifestFilesS3Key"),
+            format=_text(found, "outputFormat"),
             view=found.get("outputView") or "",
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -105,7 +105,7 @@ def read_files(body: bytes) -> list[DataFile]:
     for number, line in enumerate(body.splitlines(), start=1):
         try:
             found = json.loads(line)
-            files.append(DataFile(found["dataFileS3Key"], int(found["itemCount"]), found["md5Checksum"]))
+            files.append(DataFile(_text(found, "dataFileS3Key"), int(found["itemCount"]), _text(found, "md5Checksum")))
         except (ValueError, KeyError, TypeError) as error:
             raise DamagedExport(f"line {number} of {FILES} names no data file ({_named(error)})") from error
     return files
@@ -114,18 +114,16 @@ def read_files(body: bytes) -> list[DataFile]:
 def inflate(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """The text of a gzip object, at most ``INFLATED`` bytes at a time. Raises DamagedExport when it is cut or no gzip."""
     member = zlib.decompressobj(GZIP)
-    begun = False
     try:
         for chunk in chunks:
             while chunk:
                 if member.eof:  # a gzip file may have several members
-                    member, begun = zlib.decompressobj(GZIP), False
-                begun = True
+                    member = zlib.decompressobj(GZIP)
                 yield from _inflated(member, chunk)
                 chunk = member.unused_data
     except zlib.error as error:
         raise DamagedExport(f"is no valid gzip ({error})") from error
-    if not begun or not member.eof:
+    if not member.eof:
         raise DamagedExport("is cut short")
 
 
@@ -152,6 +150,18 @@ def lines_of(chunks: Iterable[bytes]) -> Iterator[bytes]:
 def read_time(text: str) -> float:
     """Epoch seconds of ``2024-05-14T11:14:20.608Z``."""
     return datetime.fromisoformat(text).timestamp()
+
+
+def _text(found: Mapping[str, Any], name: str) -> str:
+    if not isinstance(found[name], str):
+        raise ValueError(f"{name} is {found[name]!r}")
+    return found[name]
+
+
+def _arn(found: Mapping[str, Any], name: str) -> str:
+    if _text(found, name).count(":") < 5:
+        raise ValueError(f"{name} is {found[name]!r}")
+    return found[name]
 
 
 def _named(error: Exception) -> str:
