@@ -21,6 +21,7 @@ PATCHES = (
     "principal_arn",
     "parameter_lists",
     "transaction_rights",
+    "resource_arns",
     "user_credentials",
     "notification_filters",
     "application_autoscaling",
