@@ -15,7 +15,10 @@ from .exports import FULL, INCREMENTAL, SUMMARY, read_summary, read_time
 
 RUNNING, UNVERIFIED, VERIFIED = "running", "unverified", "verified"
 FAILED, DAMAGED = "failed", "damaged"  # by DynamoDB; what DynamoDB wrote is not what it said
+STATES = (RUNNING, UNVERIFIED, VERIFIED, FAILED, DAMAGED)
 TIMES = ("start", "moment", "requested", "verified")
+NEVER_NONE = ("moment", "requested")
+NUMBERS = ("items", "billed_bytes", "stored_bytes", "files")
 VERSION = 1
 
 
@@ -88,8 +91,13 @@ class Found:
 def backup_from(document: Mapping[str, Any]) -> Backup:
     """Of ``as_dict``. Raises KeyError, TypeError or ValueError for anything else."""
     known = {name: document[name] for name in Backup.__dataclass_fields__ if name in document}
-    times = {name: read_time(known[name]) for name in TIMES if known.get(name)}
-    return Backup(**known | times)
+    times = {name: read_time(known[name]) for name in TIMES if name in NEVER_NONE or known.get(name) is not None}
+    numbers = {name: int(known.get(name, 0)) for name in NUMBERS}
+    if known["state"] not in STATES or known["kind"] not in (FULL, INCREMENTAL):
+        raise ValueError(f"no backup is {known['state']!r} and {known['kind']!r}")
+    if known["kind"] == INCREMENTAL and known.get("start") is None:
+        raise ValueError("an incremental backup without start")
+    return Backup(**known | times | numbers | {"storage_classes": dict(known.get("storage_classes", {}))})
 
 
 def verdict(backup: Backup, checked: float, problems: Iterable[str] = ()) -> dict[str, Any]:
@@ -149,7 +157,12 @@ def _sized(backup: Backup, found: Found) -> Backup:
     if backup.kind != FULL:
         return backup
     classes = dict(sorted(found.classes.items()))
-    return replace(backup, files=found.files, stored_bytes=sum(classes.values()), storage_classes=classes)
+    sized = replace(backup, files=found.files, stored_bytes=sum(classes.values()), storage_classes=classes)
+    if backup.state == VERIFIED and found.files < backup.files:
+        # Expired before their verdict did, or removed: nothing is restored from it any more.
+        gone = f"{backup.files - found.files:,} of its {backup.files:,} data files are not there any more"
+        return replace(sized, state=DAMAGED, reason=gone)
+    return sized
 
 
 def verified(backups: Iterable[Backup], kind: str) -> list[Backup]:
