@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -22,10 +23,11 @@ HOPEFUL = (RUNNING, UNVERIFIED, VERIFIED)
 
 @dataclass(frozen=True)
 class Wanted:
-    """An export to ask for. ``window``: of an incremental one, whole seconds."""
+    """An export to ask for. ``window``: of an incremental one, whole seconds. ``attempt``: how many of it came to nothing."""
 
     kind: str
     window: Span | None = None
+    attempt: int = 0
 
 
 def wanted_exports(
@@ -39,29 +41,38 @@ def wanted_exports(
     """
     if kind == FULL:
         return [Wanted(FULL)]
+    backups = list(backups)
     known = [backup for backup in backups if backup.state in HOPEFUL]
-    start = _chain_end(known)
+    lost = Counter((backup.start, backup.moment) for backup in backups if backup.state not in HOPEFUL)
+    start = _chain_end(known, math.floor(earliest))
     if start < math.floor(earliest):
         raise BackupError(
             f"can be recovered only from {iso(earliest)} on, after its last full backup: take a full one first (-e type=full)"
         )
     holes = _holes(math.floor(start), math.floor(now), chains(known))
-    return [Wanted(INCREMENTAL, window) for hole in holes for window in _windows(hole, now, shortest)]
+    return [Wanted(INCREMENTAL, window, lost[window]) for hole in holes for window in _windows(hole, now, shortest)]
 
 
-def _chain_end(known: list[Backup]) -> float:
-    """Where incrementals go on. The chain goes on over a new full backup: should that be lost, the one before reaches on."""
+def _chain_end(known: list[Backup], earliest: float) -> float:
+    """Where incrementals go on. The chain goes on over a new full backup: should that be lost, the one before reaches on.
+
+    Not where recovery begins later than the chain ended, having been off meanwhile: then the full one begins a new chain.
+    """
     fulls = [backup for backup in known if backup.kind == FULL]
     if not fulls:
         raise BackupError("has no full backup that incrementals could follow: take a full one first (-e type=full)")
     base = max((verified(fulls, FULL) or fulls), key=lambda backup: backup.moment).moment
     held = [span.end for span in chains(known) if span.start <= base]
-    return held[-1] if held and base - held[-1] <= LONGEST_WINDOW else base
+    return held[-1] if held and held[-1] >= max(earliest, base - LONGEST_WINDOW) else base
 
 
-def token_of(table_arn: str, wanted: Wanted, seed: str) -> str:
-    """A client token: the same request of the same run gets the same export, another run another one."""
-    text = json.dumps([table_arn, wanted.kind, wanted.window, "" if wanted.window else seed])
+def token_of(table_arn: str, wanted: Wanted, prefix: str, seed: str) -> str:
+    """A client token: the same request of the same run gets the same export, another run another one.
+
+    Two runs that ask for the same window get one export, unless that has failed: for eight hours DynamoDB would go on
+    answering with the failed one. ``prefix``: a token is for one place, and at midnight it becomes another.
+    """
+    text = json.dumps([table_arn, wanted.kind, wanted.window, wanted.attempt, prefix, "" if wanted.window else seed])
     return sha256(text.encode()).hexdigest()[:36]
 
 

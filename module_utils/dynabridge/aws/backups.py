@@ -147,7 +147,7 @@ class Backups:
 
     def _begin(self, table: Table, wanted: Wanted, schema: dict[str, Any], day: str, seed: str) -> Backup:
         prefix = table_prefix(self.prefix, day, table.name)
-        export = self.exports.start(table, wanted, self.target, prefix, token_of(table.arn, wanted, seed))
+        export = self.exports.start(table, wanted, self.target, prefix, token_of(table.arn, wanted, prefix, seed))
         identifier = id_of(export.arn)
         parts = table.arn.split(":")
         backup = Backup(
