@@ -19,13 +19,9 @@ SCALING_ACTIONS = ["application-autoscaling:DescribeScalableTargets", "applicati
 
 
 def backup_names(tables, side):
-    """Names, on this side, of the tables that are backed up."""
-    return [table["names"][side] for table in tables if table.get("backup", False)]
-
-
-def backup_max_ages(tables, side, hours):
-    """MAX_AGE_HOURS of the function: table=hours for each table that is backed up."""
-    return ",".join(f"{table['name']}={table['hours']}" for table in _limits(tables, side, hours))
+    """Names, on this side, of the tables that are backed up. Asked also of tables that preflight then refuses."""
+    names = [(table.get("names") or {}).get(side) for table in tables if table.get("backup", False)]
+    return [name for name in names if name]
 
 
 def _limits(tables, side, hours):
@@ -72,32 +68,39 @@ def backup_alarms(tables, side, hours, days, namespace):
 
 
 def function_statements(place):
-    """The function's rights. For place see roles/backup_access/vars/main.yml."""
+    """The function's rights. For place see roles/backup_function/vars/main.yml."""
     queue = f"arn:{place['partition']}:sqs:{place['region']}:{place['account_id']}:{place['queue']}"
-    return [*_exporting(place), _allow("SendToFailureQueue", ["sqs:SendMessage"], queue)]
+    # PutMetricData knows no resources: the namespace is the limit.
+    in_namespace = {"Condition": {"StringEquals": {"cloudwatch:namespace": place["namespace"]}}}
+    return [
+        *_exporting(place),
+        _allow("PublishMetrics", ["cloudwatch:PutMetricData"], "*") | in_namespace,
+        _allow("SendToFailureQueue", ["sqs:SendMessage"], queue),
+    ]
 
 
 def operator_statements(place):
-    """The rights of who runs backup.yml: the function's, and to switch point-in-time recovery on."""
-    return [*_exporting(place), _allow("SwitchRecoveryOn", ["dynamodb:UpdateContinuousBackups"], _tables(place))]
+    """The rights of who takes backups by hand: to switch point-in-time recovery on, too."""
+    return [
+        *_exporting(place),
+        _allow("SwitchRecoveryOn", ["dynamodb:UpdateContinuousBackups"], _tables(place)),
+        # DynamoDB takes no resource for the list of exports.
+        _allow("ListExports", ["dynamodb:ListExports"], "*"),
+    ]
 
 
 def _exporting(place):
     exports = [f"{table}/export/*" for table in _tables(place)]
     return [
         _allow("ReadSchema", SCHEMA_ACTIONS, _tables(place)),
-        # Application Auto Scaling takes no resource for what it describes, nor does DynamoDB for the list of exports.
+        # Application Auto Scaling takes no resource for what it describes.
         _allow("ReadScaling", SCALING_ACTIONS, "*"),
         _allow("StartExports", ["dynamodb:ExportTableToPointInTime"], _tables(place)),
         _allow("WatchExports", ["dynamodb:DescribeExport"], exports),
-        _allow("ListExports", ["dynamodb:ListExports"], "*"),
         *_reading(place),
         # DynamoDB writes the export with the rights of who asks for it.
         _allow("WriteBackups", _write_actions(place), f"{_bucket(place)}/{place['prefix']}/*"),
         *_using_key(place),
-        # PutMetricData knows no resources: the namespace is the limit.
-        _allow("PublishMetrics", ["cloudwatch:PutMetricData"], "*")
-        | {"Condition": {"StringEquals": {"cloudwatch:namespace": place["namespace"]}}},
     ]
 
 
@@ -108,12 +111,13 @@ def _write_actions(place):
 
 def _reading(place, *more_folders):
     folders = [place["prefix"], *more_folders]
-    prefixes = [prefix for folder in folders for prefix in (folder, f"{folder}/*")]
     return [
-        _allow("ListBackups", ["s3:ListBucket"], _bucket(place))
-        | {"Condition": {"StringLike": {"s3:prefix": prefixes}}},
+        # On the whole bucket, because S3 answers that an object is missing only to who may list: to others it says 403, and to
+        # those whose right to list is bound to a prefix, too.
+        _allow("ListBackups", ["s3:ListBucket"], _bucket(place)),
         _allow("ReadBackups", ["s3:GetObject"], [f"{_bucket(place)}/{folder}/*" for folder in folders]),
-        _allow("ReadBucketSettings", ["s3:GetBucketLocation", "s3:GetLifecycleConfiguration"], _bucket(place)),
+        # Tells when a backup expires.
+        _allow("ReadLifecycle", ["s3:GetLifecycleConfiguration"], _bucket(place)),
     ]
 
 
@@ -217,7 +221,6 @@ class FilterModule:
     def filters(self):
         return {
             "dynabridge_backup_names": backup_names,
-            "dynabridge_backup_max_ages": backup_max_ages,
             "dynabridge_backup_alarms": backup_alarms,
             "dynabridge_backup_transitions": transitions,
             "dynabridge_snake_transitions": snake_transitions,

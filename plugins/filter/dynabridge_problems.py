@@ -18,6 +18,9 @@ NAME_RULES = {
     "role": (r"[\w+=,.@-]{1,64}", "1 to 64 letters, digits or any of '_+=,.@-'"),
     "user": (r"[\w+=,.@-]{1,64}", "1 to 64 letters, digits or any of '_+=,.@-'"),
     "parameter_path": (r"/(?!aws/|ssm/)([A-Za-z0-9_.-]+/)+", "'/', names, '/' at the end, not /aws/ or /ssm/"),
+    "rule": (r"[A-Za-z0-9_.-]{1,52}", "1 to 52 letters, digits, '_', '.', '-'"),
+    "prefix": (r"(?!restore(/|$))[\w!.*'()-]+(/[\w!.*'()-]+)*", "names with '/' between them, not restore"),
+    "namespace": (r"(?!AWS/)[\w.#/:-]{1,255}", "1 to 255 letters, digits or any of '_.#/:-', not AWS/ at the start"),
     "runtime": (r"python3\.1[1-9]", "python3.11 or later: the code in the package needs it"),
 }
 # Ranges of the services' APIs; None = only the values listed with it.
@@ -35,6 +38,9 @@ NUMBER_RULES = {
     "write_batch": range(1, 101),
     "tombstone_days": range(1, 3651),
     "clock_skew_seconds": range(0, 86401),
+    "max_age_hours": range(1, 8761),
+    "days": range(1, 36501),
+    "days_or_none": range(0, 36501),
     # amazon.aws.cloudwatchlogs_log_group deletes the group when it is given any other value.
     "log_retention_days": (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1827, 3653),
 }
@@ -174,7 +180,15 @@ def _one_table_problems(table, sides):
             " managed (the bridge stamps it for them)."
         ]
     rules = [("table", f"{where}, side {side}", table["names"][side]) for side in sorted(sides)]
-    return [text for rule in rules for text in _name_problems(*rule)] + _key_problems(where, table)
+    found = [text for rule in rules for text in _name_problems(*rule)] + _key_problems(where, table)
+    return found + _backup_field_problems(where, table)
+
+
+def _backup_field_problems(where, table):
+    if not isinstance(table.get("backup", False), bool):
+        return [f"{where}: backup is {table['backup']!r}, but must be true or false."]
+    hours = table.get("backup_max_age_hours", 1)
+    return _number_problems("max_age_hours", f"{where}: backup_max_age_hours", hours)
 
 
 def _key_problems(where, table):

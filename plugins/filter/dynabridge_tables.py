@@ -11,6 +11,7 @@ DEFAULTS = {
     "deletion_protection": False,
     "ttl_attribute": "",
     "stamping": "application",
+    "backup": False,
 }
 # module_utils/dynabridge/tombstones.py writes it.
 TOMBSTONES_EXPIRE_BY = "expires"
@@ -23,7 +24,12 @@ def own_tables(tables, side, counters=(), tombstones=""):
     own += [{**home, "name": name} for name in counters]
     if tombstones:
         own.append({**home, "name": tombstones, "ttl_attribute": TOMBSTONES_EXPIRE_BY})
-    return [{**table, **_keys(table["key_schema"])} for table in own]
+    return [{**table, **_recovery(table), **_keys(table["key_schema"])} for table in own]
+
+
+def _recovery(table):
+    """A table that is backed up has point-in-time recovery: DynamoDB exports nothing without."""
+    return {"point_in_time_recovery": table["point_in_time_recovery"] or table["backup"]}
 
 
 def _keys(schema):

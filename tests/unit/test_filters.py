@@ -147,6 +147,12 @@ class TestProblems:
     @pytest.mark.parametrize(
         ("path", "value", "sentence"),
         [
+            (("tables", 0, "backup"), "yes", "backup is 'yes', but must be true or false"),
+            (
+                ("tables", 0, "backup_max_age_hours"),
+                0,
+                "table 'user': backup_max_age_hours is 0, but must be a number from 1",
+            ),
             (("side",), "eu", "Unknown side 'eu': dynabridge_sides knows cn, sg"),
             (("sides", "cn", "region"), "cn-nowhere-1", "botocore does not know"),
             (("sides", "cn", "region"), "eu-west-1", "eu-west-1 of the partition aws, but must be in aws-cn"),
