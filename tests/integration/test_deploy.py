@@ -169,10 +169,13 @@ ALARMS = ("Ahead_count", "Overwritten_count", "Quarantined_count", "Unsent_count
 @pytest.mark.parametrize("side", ["cn", "sg"])
 def test_alarms_say_what_they_mean(deployed_pair, side):
     """GIVEN both sides deployed THEN each alarm watches a metric the functions publish, and names a page that is there."""
-    alarms = deployed_pair.client(side, "cloudwatch").describe_alarms()["MetricAlarms"]
+    found = deployed_pair.client(side, "cloudwatch").describe_alarms()["MetricAlarms"]
+    alarms = [
+        alarm for alarm in found if alarm["Namespace"] == "DDB-Replicator"
+    ]  # test_backup_deploy.py sees to the others
     assert sorted(alarm["AlarmName"] for alarm in alarms) == [f"dynabridge-{side}-{metric}" for metric in ALARMS]
     for alarm in alarms:
-        assert (alarm["Namespace"], alarm["Dimensions"]) == ("DDB-Replicator", DIMENSIONS)
+        assert alarm["Dimensions"] == DIMENSIONS
         assert alarm["MetricName"] in PUBLISHED.values()
         assert alarm["TreatMissingData"] == "notBreaching" and alarm["AlarmActions"] == []
         (page,) = re.findall(r"See (docs/\S+\.md)\.$", alarm["AlarmDescription"])
@@ -230,7 +233,7 @@ def test_each_side_alone(tmp_path):
                 "DYNABRIDGE_PEER_ACCESS_KEY": pairs[side]["AccessKeyId"],
                 "DYNABRIDGE_PEER_SECRET_KEY": pairs[side]["SecretAccessKey"],
             }
-            result = run_playbook(pair, "deploy.yml", "--limit", side, environment=given)
+            result = run_playbook(pair, "deploy.yml", "--limit", side, "--skip-tags", "backup", environment=given)
             assert result.returncode == 0, result.stdout + result.stderr
             assert pairs[side]["SecretAccessKey"] not in result.stdout
         result = run_playbook(pair, "load_test.yml", "-e", "load_test_items=100", "-e", "load_test_processes=1")

@@ -26,9 +26,14 @@ def own_pair(tmp_path):
         yield pair
 
 
+def flat(text):
+    """Output as running text: Ansible wraps messages."""
+    return " ".join(text.split())
+
+
 def left(pair, side):
     """Everything of the kinds that deploy makes."""
-    services = ("dynamodb", "kinesis", "sqs", "ssm", "iam", "lambda", "s3", "logs", "cloudwatch")
+    services = ("dynamodb", "kinesis", "sqs", "ssm", "iam", "lambda", "s3", "logs", "cloudwatch", "events")
     client = {name: pair.client(side, name) for name in services}
     mappings = client["lambda"].list_event_source_mappings()["EventSourceMappings"]
     return {
@@ -42,13 +47,19 @@ def left(pair, side):
         "mappings": [mapping["UUID"] for mapping in mappings],
         "buckets": [bucket["Name"] for bucket in client["s3"].list_buckets()["Buckets"]],
         "log groups": [group["logGroupName"] for group in client["logs"].describe_log_groups()["logGroups"]],
+        "rules": [rule["Name"] for rule in client["events"].list_rules()["Rules"]],
         "alarms": [alarm["AlarmName"] for alarm in client["cloudwatch"].describe_alarms()["MetricAlarms"]],
     }
 
 
 def test_teardown_in_two_steps(own_pair):
-    """GIVEN a deployed bridge WHEN torn down THEN check mode changes nothing, the first run keeps data, the second takes it."""
+    """GIVEN a deployed bridge WHEN torn down THEN check mode changes nothing, the first run keeps data, the second takes it.
+
+    The backups go by the third only, which says so itself: whoever clears up after an accident may need them.
+    """
     own_pair.client("cn", "dynamodb").put_item(TableName="user-cn", Item={"PK": {"S": "kept"}})
+    backups = f"dynabridge-backup-cn-{own_pair.sides['cn']['account_id']}"
+    own_pair.client("cn", "s3").put_object(Bucket=backups, Key="daily/2026/11/21/user-cn/table_schema.json", Body=b"{}")
     before = left(own_pair, "cn")
     seen = run_playbook(own_pair, "teardown.yml", "-e", "confirm=cn,sg", "--check")
     assert seen.returncode == 0, seen.stdout + seen.stderr
@@ -60,16 +71,24 @@ def test_teardown_in_two_steps(own_pair):
     remains = left(own_pair, "cn")
     assert sorted(remains["tables"]) == ["loader_stats", "replicator_stats", "replicator_tombstones", "user-cn"]
     assert remains["alarms"] == ["bystander"]
-    assert len(remains["buckets"]) == 2 and remains["functions"] == remains["mappings"] == []
+    assert len(remains["buckets"]) == 3 and remains["functions"] == remains["mappings"] == remains["rules"] == []
     again = run_playbook(own_pair, "teardown.yml", "-e", "confirm=cn,sg")
     assert set(changed(again.stdout).values()) == {0}
 
     last = run_playbook(own_pair, "teardown.yml", "-e", "confirm=cn,sg", "-e", "teardown_data=true")
     assert last.returncode == 0, last.stdout + last.stderr
+    assert f"The bucket {backups} is kept with all backups" in flat(last.stdout)
+    assert sorted(left(own_pair, "cn")["buckets"]) == ["bystander", backups]
+
+    alone = run_playbook(own_pair, "teardown.yml", "-e", "confirm=cn,sg", "-e", "teardown_backups=true")
+    assert alone.returncode != 0 and "It must come with -e teardown_data=true" in flat(alone.stdout)
+    everything = ("-e", "confirm=cn,sg", "-e", "teardown_data=true", "-e", "teardown_backups=true")
+    gone = run_playbook(own_pair, "teardown.yml", *everything)
+    assert gone.returncode == 0, gone.stdout + gone.stderr
     assert left(own_pair, "cn") == {
         "tables": [], "streams": ["bystander"], "queues": ["bystander"], "parameters": ["/DDBReplication/bystander"],
         "users": ["bystander"], "roles": [], "functions": [], "mappings": [], "buckets": ["bystander"], "log groups": [],
-        "alarms": ["bystander"],
+        "alarms": ["bystander"], "rules": [],
     }  # fmt: skip
     assert all(not kind for kind in left(own_pair, "sg").values())
 
