@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import boto3
+import botocore.session
+from botocore.credentials import CredentialProvider, CredentialResolver, RefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..errors import BackupError
@@ -35,8 +37,37 @@ def under_role(
 ) -> MakeClient:
     """Assume the role; gives what makes clients under it. ``profile``: for its endpoints and region, not its credentials.
 
-    Raises BackupError when the role cannot be assumed.
+    An export takes hours and a role lasts one, so it is assumed anew whenever it is about to end. Raises BackupError when
+    it cannot be assumed.
     """
+
+    def assume() -> dict[str, str]:
+        return _assumed(sts, role_arn)
+
+    lasting = RefreshableCredentials.create_from_metadata(assume(), refresh_using=assume, method=_Role.METHOD)
+    core = botocore.session.Session(profile=profile or None)
+    core.register_component("credential_provider", CredentialResolver([_Role(lasting)]))
+    session = boto3.Session(botocore_session=core, region_name=region or None)
+    home = region
+
+    def make(service: str, region: str | None = None, config: Any = None) -> Any:
+        return session.client(service, region_name=region or home, endpoint_url=endpoint_url or None, config=config)
+
+    return make
+
+
+class _Role(CredentialProvider):
+    METHOD = CANONICAL_NAME = "dynabridge-role"
+
+    def __init__(self, credentials: RefreshableCredentials) -> None:
+        super().__init__()
+        self._credentials = credentials
+
+    def load(self) -> RefreshableCredentials:
+        return self._credentials
+
+
+def _assumed(sts: Any, role_arn: str) -> dict[str, str]:
     try:
         given = sts.assume_role(RoleArn=role_arn, RoleSessionName=SESSION_NAME)["Credentials"]
     except (ClientError, BotoCoreError) as error:
@@ -45,18 +76,9 @@ def under_role(
             f"role {role_arn} cannot be assumed ({code}): deploy.yml --tags backup makes it; the caller needs "
             f"sts:AssumeRole on it, and the role has to trust the caller [{error}]"
         ) from error
-    session = boto3.Session(profile_name=profile or None, region_name=region or None)
-    home = region
-
-    def make(service: str, region: str | None = None, config: Any = None) -> Any:
-        return session.client(
-            service,
-            region_name=region or home,
-            endpoint_url=endpoint_url or None,
-            config=config,
-            aws_access_key_id=given["AccessKeyId"],
-            aws_secret_access_key=given["SecretAccessKey"],
-            aws_session_token=given["SessionToken"],
-        )
-
-    return make
+    return {
+        "access_key": given["AccessKeyId"],
+        "secret_key": given["SecretAccessKey"],
+        "token": given["SessionToken"],
+        "expiry_time": given["Expiration"].isoformat(),
+    }
