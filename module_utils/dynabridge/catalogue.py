@@ -110,18 +110,22 @@ def judge(bucket: str, prefix: str, place: Place, found: Found, documents: Mappi
 
     Of two verdicts the later one stands: a backup can be found damaged long after it was verified.
     """
-    folder = folder_of(prefix, place.day, place.table, place.id)
-    begun = begun_at(place.id)
-    bare = Backup(bucket, place.table, place.id, place.day, folder, requested=begun, moment=begun)
+    bare = bare_backup(bucket, prefix, place)
     try:
         backup = _told(bare, documents)
     except DamagedExport as error:
         return replace(bare, state=DAMAGED, reason=str(error))
     except (KeyError, TypeError, ValueError) as error:
-        return replace(bare, state=DAMAGED, reason=f"what {folder} says of itself cannot be read ({error!r})")
+        return replace(bare, state=DAMAGED, reason=f"what {bare.folder} says of itself cannot be read ({error!r})")
     # Copied or listed from elsewhere: where it lies is what counts, not where it was written.
-    backup = replace(backup, bucket=bucket, folder=folder, table=place.table, id=place.id, day=place.day)
+    backup = replace(backup, bucket=bucket, folder=bare.folder, table=place.table, id=place.id, day=place.day)
     return _sized(backup, found)
+
+
+def bare_backup(bucket: str, prefix: str, place: Place) -> Backup:
+    """What its place alone says of a backup."""
+    folder, begun = folder_of(prefix, place.day, place.table, place.id), begun_at(place.id)
+    return Backup(bucket, place.table, place.id, place.day, folder, requested=begun, moment=begun)
 
 
 def _told(bare: Backup, documents: Mapping[str, Any]) -> Backup:

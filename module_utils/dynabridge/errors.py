@@ -30,5 +30,9 @@ class BackupError(DynabridgeError):
     """A backup cannot be begun, looked at or marked."""
 
 
+class ArchivedObject(BackupError):
+    """An object lies in a storage class that it must be retrieved from before it can be read."""
+
+
 class DamagedExport(BackupError):
     """The objects of an export do not hold what its manifests say."""

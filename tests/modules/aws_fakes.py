@@ -9,6 +9,7 @@ from unittest.mock import Mock
 import botocore.session
 from botocore import xform_name
 from botocore.exceptions import ClientError
+from botocore.paginate import Paginator
 from botocore.validate import ParamValidator
 
 
@@ -18,15 +19,26 @@ def service_model(service: str):
 
 
 def fake_client(service: str, fake: object) -> Mock:
-    """A client with the fake's operations of the service; arguments that AWS does not know fail the test."""
+    """A client with the fake's operations of the service; arguments that AWS does not know fail the test.
+
+    Its paginators are botocore's own.
+    """
     model = service_model(service)
     operations = {xform_name(name): name for name in model.operation_names}
     names = [name for name in dir(fake) if name in operations]
-    client = Mock(spec=names)
+    client = Mock(spec=[*names, "get_paginator"])
+    client.get_paginator.side_effect = lambda name: Paginator(
+        getattr(client, name), _paging(service, operations[name]), model.operation_model(operations[name])
+    )
     for name in names:
         shape = model.operation_model(operations[name]).input_shape
         getattr(client, name).side_effect = _checked(name, shape, getattr(fake, name))
     return client
+
+
+@cache
+def _paging(service: str, operation: str) -> dict:
+    return botocore.session.get_session().get_paginator_model(service).get_paginator(operation)
 
 
 def _checked(name, shape, answer):

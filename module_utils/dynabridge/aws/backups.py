@@ -111,12 +111,17 @@ class Backups:
             self.objects.put_json(backup.folder + PROGRESS, unfinished.progress.as_dict())
             return replace(backup, state=UNVERIFIED)
         except DamagedExport as error:
+            self._forget(backup, so_far)
             return self._mark(backup, DAMAGED, [str(error)])
-        if so_far:  # nobody may delete here; the next verification is to begin at the beginning
-            self.objects.put_json(backup.folder + PROGRESS, {})
+        self._forget(backup, so_far)
         for problem in (*_contradictions(backup, summary, claimed), *self._schema_problems(backup)):
             progress.blame(problem)
         return self._conclude(backup, progress)
+
+    def _forget(self, backup: Backup, so_far: Progress | None) -> None:
+        """The next verification is to begin at the beginning. Nobody may delete here."""
+        if so_far:
+            self.objects.put_json(backup.folder + PROGRESS, {})
 
     def _conclude(self, backup: Backup, progress: Progress) -> Backup:
         body = self.objects.get(backup.folder + SUMMARY)
@@ -193,7 +198,7 @@ class Backups:
 def _contradictions(backup: Backup, summary: Summary, claimed: int | None) -> list[str]:
     """Where the export's summary is not of what was asked for."""
     expected = [
-        ("export", backup.export_arn or summary.export_arn, summary.export_arn),
+        ("export", backup.id, id_of(summary.export_arn)),
         ("items", claimed, summary.items),
     ]
     if backup.export_arn and backup.state == RUNNING:

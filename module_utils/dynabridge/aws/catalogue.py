@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 
 from ..backup_layout import Place, folder_of, place_of
-from ..catalogue import Backup, Found, judge
+from ..catalogue import UNVERIFIED, Backup, Found, bare_backup, judge
+from ..errors import ArchivedObject
 from ..exports import SUMMARY
 from .objects import Objects
 
@@ -59,8 +61,11 @@ def _list_day(objects: Objects, prefix: str, tables: Collection[str], day: str) 
 
 def _read(objects: Objects, prefix: str, place: Place, found: Found) -> Backup:
     folder = folder_of(prefix, place.day, place.table, place.id)
-    documents = {
-        name: objects.get(folder + name) if name == SUMMARY else objects.get_json(folder + name)
-        for name in found.telling()
-    }
+    try:
+        documents = {
+            name: objects.get(folder + name) if name == SUMMARY else objects.get_json(folder + name)
+            for name in found.telling()
+        }
+    except ArchivedObject as error:  # one that cannot be read hides none of the others
+        return replace(bare_backup(objects.bucket, prefix, place), state=UNVERIFIED, reason=str(error))
     return judge(objects.bucket, prefix, place, found, documents)

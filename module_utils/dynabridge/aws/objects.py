@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..errors import BackupError, DamagedExport
+from ..errors import ArchivedObject, BackupError, DamagedExport
 from .answers import error_code
 
 CHUNK = 1 << 20
@@ -90,7 +90,7 @@ class Objects:
         if code == "NoSuchBucket":
             return BackupError(f"bucket {self.bucket} is not there: run deploy.yml --tags backup, or correct its name")
         if code == "InvalidObjectState":
-            return BackupError(f"s3://{self.bucket}/{key} lies in an archive class: it has to be retrieved first")
+            return ArchivedObject(f"s3://{self.bucket}/{key} lies in an archive class: it has to be retrieved first")
         return BackupError(
             f"s3://{self.bucket}/{key} cannot be {what} ({code}): {error.response['Error'].get('Message', '')}"
         )
