@@ -22,6 +22,7 @@ FUNCTION = "DynamoDBBackupFunction"
 ALL_DAYS = 3650
 COUNTED = {FAILED: "Failed_count", DAMAGED: "Damaged_count", VERIFIED: "Verified_count"}
 DIMENSIONS = [{"Name": "backup", "Value": "ddb-backup"}]
+REFUSED = (DynabridgeError, ClientError, BotoCoreError)
 
 
 @dataclass
@@ -39,7 +40,8 @@ class Watch:
 
         ``request_id`` is the same when Lambda tries again: so are the exports. ``until``: time.monotonic to stop at.
         """
-        action, kind = event.get("action"), event.get("kind", FULL)
+        asked = event if isinstance(event, dict) else {}
+        action, kind = asked.get("action"), asked.get("kind", FULL)
         if action == "check":
             return self.check(until)
         if action != "start" or kind not in (FULL, INCREMENTAL):
@@ -53,7 +55,7 @@ class Watch:
         for table in self.settings.tables:
             try:
                 begun += self.backups.start(table, kind, seed)
-            except (DynabridgeError, ClientError, BotoCoreError) as error:
+            except REFUSED as error:
                 problems.append(_named(table, error))
         for backup in begun:
             log(function=FUNCTION, began=backup.folder, kind=backup.kind, table=backup.table)
@@ -67,7 +69,7 @@ class Watch:
         settled = [self._settle(backup, until, problems) for backup in known]
         changed = [after for before, after in zip(known, settled, strict=True) if after.state != before.state]
         counts = [_count(name, sum(backup.state == state for backup in changed)) for state, name in COUNTED.items()]
-        self._finish(problems, counts + self._ages(settled))
+        self._finish(problems, counts + self._ages(settled, problems))
         return {backup.folder: backup.state for backup in changed}
 
     def _settle(self, backup: Backup, until: float, problems: list[str]) -> Backup:
@@ -75,24 +77,35 @@ class Watch:
             return backup
         try:
             after = self.backups.settle(backup, until)
-        except (DynabridgeError, ClientError, BotoCoreError) as error:
+        except REFUSED as error:
             problems.append(_named(backup.table, error))
             return backup
         if after.state != backup.state:
             log(function=FUNCTION, backup=after.folder, state=after.state, reason=after.reason)
         return after
 
-    def _ages(self, known: list[Backup]) -> list[dict[str, Any]]:
+    def _ages(self, known: list[Backup], problems: list[str]) -> list[dict[str, Any]]:
         """Of each table that has a verified full backup; for one that has none silence is what rings."""
-        rules = self.read_rules()
+        rules = self._rules(problems)
         data = []
         for table in self.settings.tables:
-            last = self._guard([backup for backup in known if backup.table == table], table, rules)
+            try:
+                last = self._guard([backup for backup in known if backup.table == table], table, rules)
+            except REFUSED as error:
+                problems.append(_named(table, error))
+                continue
             if last.backup is not None:
                 data.append(_of_table("Backup_age_hours", table, (self.now() - last.backup.moment) / 3600))
             if last.days is not None:
                 data.append(_of_table("Last_backup_expires_days", table, last.days))
         return data
+
+    def _rules(self, problems: list[str]) -> list[dict[str, Any]]:
+        try:
+            return self.read_rules()
+        except REFUSED as error:  # the ages can be told all the same
+            problems.append(f"the lifecycle rules of bucket {self.settings.bucket} cannot be read: {error}")
+            return []
 
     def _guard(self, known: list[Backup], table: str, rules: list[dict[str, Any]]) -> Any:
         last = guard(known, rules, self.now())
