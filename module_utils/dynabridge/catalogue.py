@@ -108,15 +108,15 @@ def verdict(backup: Backup, checked: float, problems: Iterable[str] = ()) -> dic
 def judge(bucket: str, prefix: str, place: Place, found: Found, documents: Mapping[str, Any]) -> Backup:
     """One backup from its listing and its telling documents: parsed JSON, and the summary as bytes.
 
-    Of two verdicts the later one stands: a backup can be found damaged long after it was verified.
+    Of two verdicts the later one stands: a backup can be found damaged long after it was verified. What cannot be read has
+    no verdict yet, so that somebody sees it through and gives it one; unless it is the verdict that cannot be read.
     """
     bare = bare_backup(bucket, prefix, place)
     try:
         backup = _told(bare, documents)
-    except DamagedExport as error:
-        return replace(bare, state=DAMAGED, reason=str(error))
     except (KeyError, TypeError, ValueError) as error:
-        return replace(bare, state=DAMAGED, reason=f"what {bare.folder} says of itself cannot be read ({error!r})")
+        state = DAMAGED if {SUCCESS, FAILURE} & documents.keys() else UNVERIFIED
+        return replace(bare, state=state, reason=f"what {bare.folder} says of itself cannot be read ({error!r})")
     # Copied or listed from elsewhere: where it lies is what counts, not where it was written.
     backup = replace(backup, bucket=bucket, folder=bare.folder, table=place.table, id=place.id, day=place.day)
     return _sized(backup, found)
@@ -133,7 +133,10 @@ def _told(bare: Backup, documents: Mapping[str, Any]) -> Backup:
     if verdicts:
         return backup_from(max(verdicts, key=lambda document: read_time(document["checked_at"]))["backup"])
     backup = backup_from(documents[RECORD]["backup"]) if RECORD in documents else bare
-    return summed_up(backup, documents[SUMMARY]) if SUMMARY in documents else backup
+    try:
+        return summed_up(backup, documents[SUMMARY]) if SUMMARY in documents else backup
+    except DamagedExport as error:
+        return replace(backup, state=UNVERIFIED, reason=str(error))
 
 
 def summed_up(backup: Backup, summary_body: bytes) -> Backup:

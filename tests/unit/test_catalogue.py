@@ -64,6 +64,11 @@ def record(backup=ASKED):
     return {"version": 1, "backup": backup.as_dict()}
 
 
+def unread(name):
+    """The state of a backup whose document of this name cannot be read: without a verdict it waits for one."""
+    return UNVERIFIED if name == RECORD else DAMAGED
+
+
 class TestJudge:
     def test_an_export_without_a_record_is_running(self):
         """GIVEN nothing but DynamoDB's _started THEN an export is under way since its id says."""
@@ -127,9 +132,9 @@ class TestJudge:
         [None, [], "x", 3, {}, {"backup": None, "checked_at": iso(MOMENT)}, {"backup": {}, "checked_at": iso(MOMENT)}],
     )
     def test_a_document_that_is_none_is_damage(self, name, document):
-        """GIVEN a verdict or record that cannot be read THEN that backup is damaged, and the others are still listed."""
+        """GIVEN a verdict or record that cannot be read THEN that backup does not count, and the others are still listed."""
         backup = judged({name: document})
-        assert backup.state == DAMAGED and FOLDER in backup.reason
+        assert backup.state == unread(name) and FOLDER in backup.reason
 
     @pytest.mark.parametrize("name", [SUCCESS, RECORD])
     @pytest.mark.parametrize(
@@ -145,15 +150,16 @@ class TestJudge:
         document = verdict(GOOD, MOMENT)
         document["backup"] |= change
         backup = judged({name: document})
-        assert backup.state == DAMAGED
+        assert backup.state == unread(name)
         assert coverage([backup, GOOD]) == [Span(MOMENT, MOMENT)] and gaps([backup]) == []
 
     @pytest.mark.parametrize(
         "body", [None, b"", b"{}", b"x", json.dumps(summary_of(FOLDER) | {"tableArn": "x"}).encode()]
     )
-    def test_a_summary_that_is_none_is_damage(self, body):
+    def test_a_summary_that_is_none_waits_for_a_verdict(self, body):
+        """GIVEN a summary that cannot be read THEN the export is still to be seen through, under its own name."""
         backup = judged({RECORD: record(), SUMMARY: body})
-        assert backup.state == DAMAGED and backup.reason
+        assert (backup.state, backup.export_arn) == (UNVERIFIED, ASKED.export_arn) and backup.reason
 
     def test_a_broken_verdict_beside_a_good_one_is_damage(self):
         assert judged({SUCCESS: verdict(GOOD, MOMENT), FAILURE: {"backup": {}}}).state == DAMAGED
