@@ -132,7 +132,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
-    from ansible.module_utils.dynabridge.aws.exports import COMPLETED, IN_PROGRESS, Export, Exports, Target
+    from ansible.module_utils.dynabridge.aws.exports import COMPLETED, IN_PROGRESS, Export, Exports, Table, Target
     from ansible.module_utils.dynabridge.aws.session import client_maker
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -200,6 +200,19 @@ def more_of(params: dict[str, Any], wanted: Wanted) -> dict[str, Any]:
     return {}
 
 
+def check(table: Table, params: dict[str, Any], wanted: Wanted, more: dict[str, Any]) -> None:
+    """Raises SettingsError for what DynamoDB would refuse, or what would never end."""
+    if params["wait_timeout"] < 1 or params["poll"] <= 0:
+        raise SettingsError("wait_timeout must be at least 1, and poll above 0")
+    if wanted.window and wanted.window.start >= wanted.window.end:
+        raise SettingsError(f"from_time {iso(wanted.window.start)} is not before to_time {iso(wanted.window.end)}")
+    begin = wanted.window.start if wanted.window else "export_time" in more and more["export_time"].timestamp()
+    if begin and begin < int(table.recoverable_from or 0):
+        raise SettingsError(
+            f"table {table.name} can be recovered only from {iso(table.recoverable_from)} on, wanted is {iso(begin)}"
+        )
+
+
 def wait_for(exports: Exports, export: Export, params: dict[str, Any]) -> Export:
     """The export when it has ended. Raises BackupError when it failed, or when the time is up."""
     tell = teller(params["progress_file"])
@@ -221,6 +234,7 @@ def run(exports: Exports, params: dict[str, Any], check_mode: bool) -> dict[str,
     wanted = wanted_of(params, time.time())
     more = more_of(params, wanted)
     table = exports.recoverable(params["table_name"])
+    check(table, params, wanted, more)
     if check_mode:
         return {"changed": True}
     before = set(exports.arns(table.arn)) if params["client_token"] else set()
@@ -233,8 +247,13 @@ def run(exports: Exports, params: dict[str, Any], check_mode: bool) -> dict[str,
 
 
 def spelled(export: Export) -> dict[str, Any]:
-    described = camel_dict_to_snake_dict(dict(export.description))
-    return {name: iso(value.timestamp()) if isinstance(value, datetime) else value for name, value in described.items()}
+    return with_iso_times(camel_dict_to_snake_dict(dict(export.description)))
+
+
+def with_iso_times(found: Any) -> Any:
+    if isinstance(found, dict):
+        return {name: with_iso_times(value) for name, value in found.items()}
+    return iso(found.timestamp()) if isinstance(found, datetime) else found
 
 
 def main() -> None:

@@ -42,10 +42,16 @@ def clock(monkeypatch) -> FakeClock:
 
 @pytest.fixture
 def run_module(monkeypatch, capsys):
-    """run_module(module, client, check=False, **params) gives what the module returns to Ansible."""
+    """run_module(module, client, check=False, **params) gives what the module returns to Ansible.
+
+    client: of whatever service, or by service.
+    """
 
     def run(module, client=None, *, check: bool = False, **params) -> dict:
-        monkeypatch.setattr(AnsibleAWSModule, "client", lambda self, service: client)
+        def give(_module, service, **_more):
+            return client[service] if isinstance(client, dict) else client
+
+        monkeypatch.setattr(AnsibleAWSModule, "client", give)
         if client is not None:
             params.setdefault("region", "cn-north-1")
         arguments = {**params, "_ansible_check_mode": check, "_ansible_diff": True}
