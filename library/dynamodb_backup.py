@@ -156,7 +156,7 @@ from contextlib import suppress
 from typing import Any
 
 with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
-    from ansible.module_utils.dynabridge.aws.backup_run import OPEN, REFUSED, Run, outcome
+    from ansible.module_utils.dynabridge.aws.backup_run import OPEN, REFUSED, Run, named, outcome
     from ansible.module_utils.dynabridge.aws.backups import Backups
     from ansible.module_utils.dynabridge.aws.catalogue import AT_ONCE, read_catalogue
     from ansible.module_utils.dynabridge.aws.exports import Exports, Target
@@ -166,7 +166,7 @@ with suppress(ImportError):  # without botocore AnsibleAWSModule says what is mi
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
-from ansible.module_utils.dynabridge.backup_layout import iso
+from ansible.module_utils.dynabridge.backup_layout import check_day, iso
 from ansible.module_utils.dynabridge.catalogue import Backup, verified
 from ansible.module_utils.dynabridge.errors import DynabridgeError, SettingsError
 from ansible.module_utils.dynabridge.exports import FULL
@@ -194,6 +194,9 @@ ARGUMENT_SPEC = {
 }
 
 
+ARTICLE = {"full": "a", "incremental": "an"}
+
+
 def connect(module: Any) -> Backups:
     params = module.params
     make = client_maker(module)
@@ -217,6 +220,9 @@ def check(params: dict[str, Any]) -> None:
     for name, low in (("wait_timeout", 1), ("poll", 0.1), ("shortest_window", 1)):
         if params[name] < low:
             raise SettingsError(f"{name} is {params[name]}: it must be at least {low}")
+    if not params["prefix"].strip("/"):
+        raise SettingsError("prefix is empty: backups lie under one, as daily")
+    check_day(params["since"], "since")
 
 
 def would_begin(backups: Backups, params: dict[str, Any]) -> dict[str, Any]:
@@ -227,8 +233,10 @@ def would_begin(backups: Backups, params: dict[str, Any]) -> dict[str, Any]:
                 window = {"from": iso(item.window.start), "to": iso(item.window.end)} if item.window else {}
                 wanted.append({"table": table, "kind": item.kind, **window})
         except REFUSED as error:
-            problems.append(str(error))
-    text = [f"{item['table']}: would take a {item['kind']} backup{window_of(item)}" for item in wanted]
+            problems.append(named(table, str(error)))
+    text = [
+        f"{item['table']}: would take {ARTICLE[item['kind']]} {item['kind']} backup{window_of(item)}" for item in wanted
+    ]
     return {"changed": bool(wanted), "wanted": wanted, "backups": [], "problems": problems, "text": text}
 
 
@@ -239,6 +247,8 @@ def window_of(item: dict[str, Any]) -> str:
 def chosen(backups: Backups, params: dict[str, Any]) -> list[Backup]:
     """The backups to verify anew. Raises SettingsError for an id that is not there."""
     known = read_catalogue(backups.objects, backups.prefix, params["tables"], since=params["since"])
+    if not known:
+        raise SettingsError(f"bucket {params['bucket']} holds no such backups under {backups.prefix}/")
     by_id = {backup.id: backup for backup in known}
     missing = [identifier for identifier in params["ids"] if identifier not in by_id]
     if missing:

@@ -139,12 +139,36 @@ backups:
       description: Data files.
       returned: always
       type: int
+    bucket:
+      description: The bucket.
+      returned: always
+      type: str
+    region:
+      description: Region of the table.
+      returned: always
+      type: str
+    account_id:
+      description: Account of the table.
+      returned: always
+      type: str
+    export_arn:
+      description: ARN of the export.
+      returned: always
+      type: str
+    table_arn:
+      description: ARN of the table.
+      returned: always
+      type: str
+    table_id:
+      description: Id of the table. One that was deleted and made again has another.
+      returned: always
+      type: str
     storage_classes:
       description: Stored bytes by storage class, as they lie now. Of full backups.
       returned: always
       type: dict
 tables:
-  description: By table, what its verified backups reach.
+  description: By table, what its verified backups reach. Tables that were asked for are there, with backups or without.
   returned: always
   type: dict
   contains:
@@ -176,7 +200,7 @@ with suppress(ImportError):  # without botocore AnsibleAWSModule says what is mi
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
-from ansible.module_utils.dynabridge.backup_layout import iso
+from ansible.module_utils.dynabridge.backup_layout import check_day, iso
 from ansible.module_utils.dynabridge.catalogue import Backup, Span, coverage, gaps
 from ansible.module_utils.dynabridge.errors import DynabridgeError
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
@@ -200,10 +224,12 @@ def connect(module: Any) -> Any:
 
 def look(s3: Any, params: dict[str, Any]) -> dict[str, Any]:
     """The result to return."""
+    for name in ("since", "until"):
+        check_day(params[name], name)
     objects = Objects(s3, params["bucket"], params["bucket_owner"])
     prefix = params["prefix"].strip("/")
     backups = read_catalogue(objects, prefix, params["tables"], params["since"], params["until"])
-    by_table: dict[str, list[Backup]] = {}
+    by_table: dict[str, list[Backup]] = {table: [] for table in params["tables"]}
     for backup in backups:
         by_table.setdefault(backup.table, []).append(backup)
     return {

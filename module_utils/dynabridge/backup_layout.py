@@ -9,8 +9,10 @@ lies in the same folder, so that a backup can be copied as a whole. Data files o
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import NamedTuple
+
+from .errors import SettingsError
 
 RECORD = "backup.json"  # what was asked for
 SCHEMA = "table_schema.json"
@@ -64,6 +66,16 @@ def begun_at(identifier: str) -> float:
 def day_of(seconds: float) -> str:
     """The UTC day of a moment."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
+
+
+def check_day(text: str, name: str) -> None:
+    """Raises SettingsError for what is no day; '' is none."""
+    try:
+        known = not text or date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        known = False
+    if not known:
+        raise SettingsError(f"{name} is {text!r}: write a day of UTC as 2026-11-21")
 
 
 def iso(seconds: float) -> str:

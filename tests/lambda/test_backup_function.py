@@ -141,7 +141,7 @@ class TestStart:
         assert {request["ExportType"] for request in aws.dynamodb.asked[3:]} == {"INCREMENTAL_EXPORT"}
 
     def test_incrementals_without_a_full_one(self, aws):
-        with pytest.raises(BackupError, match="table user-cn has no full backup.*table orders-cn has no full backup"):
+        with pytest.raises(BackupError, match=r"table user-cn has no full backup.*table orders-cn has no full backup"):
             handle(aws, INCREMENTAL)
 
     @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ class TestCheck:
         assert (metric(aws, "Damaged_count"), metric(aws, "Verified_count")) == ([1], [2])
         assert aws.s3.names(folder) & {SUCCESS, FAILURE} == {FAILURE}
         logged = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-        assert [line["reason"] for line in logged if line.get("state") == DAMAGED][0].endswith("is cut short")
+        assert next(line["reason"] for line in logged if line.get("state") == DAMAGED).endswith("is cut short")
 
     def test_ages_of_the_last_good_ones(self, aws):
         """GIVEN verified backups, then a failed one THEN the age is that of the last good one, and none where there is none."""
@@ -211,11 +211,11 @@ class TestCheck:
         assert metric(aws, "Last_backup_expires_days", "user-cn")[-1] == pytest.approx(30.9, abs=0.1)
 
     def test_errors_of_one_do_not_keep_the_others(self, aws):
-        """GIVEN an export that may not be looked at THEN the others are verified and counted, and the function fails naming it."""
+        """GIVEN an export that may not be looked at THEN the others are verified, and the function fails naming it."""
         handle(aws, START)
         aws.dynamodb.complete_all()
         aws.dynamodb.errors["describe_export", "orders-cn"] = aws_error("AccessDeniedException", "no")
-        with pytest.raises(BackupError, match="^table orders-cn has an export that cannot be looked at"):
+        with pytest.raises(BackupError, match=r"^table orders-cn has an export that cannot be looked at"):
             handle(aws, CHECK)
         assert states(aws) == {"user-cn": VERIFIED, "orders-cn": UNVERIFIED, "huge-cn": VERIFIED}
         assert metric(aws, "Verified_count") == [2]

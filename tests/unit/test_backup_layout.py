@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from dynabridge.backup_layout import (
     Place,
     begun_at,
+    check_day,
     day_of,
     folder_of,
     id_of,
@@ -17,6 +18,7 @@ from dynabridge.backup_layout import (
     place_of,
     table_prefix,
 )
+from dynabridge.errors import SettingsError
 from dynabridge.exports import read_time
 from tests.export_files import MOMENT
 
@@ -102,3 +104,13 @@ class TestTimes:
         finally:
             monkeypatch.undo()
             time.tzset()
+
+    @pytest.mark.parametrize("text", ["", "2026-11-21"])
+    def test_a_day(self, text):
+        check_day(text, "since")
+
+    @pytest.mark.parametrize("text", ["2026/11/21", "2026-13-01", "20261121", "yesterday", "2026-11-21T00:00:00Z"])
+    def test_what_is_no_day_is_told(self, text):
+        """GIVEN a day written otherwise THEN it is refused: compared as text it would choose the wrong days in silence."""
+        with pytest.raises(SettingsError, match=f"since is '{text}': write a day of UTC as 2026-11-21"):
+            check_day(text, "since")

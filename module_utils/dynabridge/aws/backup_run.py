@@ -94,10 +94,14 @@ class Run:
         for subject, _answer, problem in answers:
             if problem:
                 table = subject if isinstance(subject, str) else subject.table
-                named = problem if f"table {table}" in problem else f"table {table}: {problem}"
-                self.problems.append(named)
-                self.tell(named)
+                self.problems.append(named(table, problem))
+                self.tell(self.problems[-1])
         return [(subject, answer) for subject, answer, problem in answers if not problem]
+
+
+def named(table: str, problem: str) -> str:
+    """The problem with its table, which AWS's own sentences may not name."""
+    return problem if f"table {table}" in problem else f"table {table}: {problem}"
 
 
 def described(backup: Backup) -> str:

@@ -8,13 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from ..backup_settings import BackupSettings
 from ..catalogue import DAMAGED, FAILED, RUNNING, UNVERIFIED, VERIFIED, Backup
-from ..errors import BackupError, DynabridgeError, SettingsError
+from ..errors import BackupError, SettingsError
 from ..exports import FULL, INCREMENTAL
 from ..retention import guard
+from .backup_run import REFUSED, named
 from .backups import CHAIN_DAYS, Backups
 from .counters import log, publish
 
@@ -22,7 +21,6 @@ FUNCTION = "DynamoDBBackupFunction"
 ALL_DAYS = 3650
 COUNTED = {FAILED: "Failed_count", DAMAGED: "Damaged_count", VERIFIED: "Verified_count"}
 DIMENSIONS = [{"Name": "backup", "Value": "ddb-backup"}]
-REFUSED = (DynabridgeError, ClientError, BotoCoreError)
 
 
 @dataclass
@@ -56,7 +54,7 @@ class Watch:
             try:
                 begun += self.backups.start(table, kind, seed)
             except REFUSED as error:
-                problems.append(_named(table, error))
+                problems.append(named(table, str(error)))
         for backup in begun:
             log(function=FUNCTION, began=backup.folder, kind=backup.kind, table=backup.table)
         self._finish(problems, [_count("Failed_count", len(problems))])
@@ -78,7 +76,7 @@ class Watch:
         try:
             after = self.backups.settle(backup, until)
         except REFUSED as error:
-            problems.append(_named(backup.table, error))
+            problems.append(named(backup.table, str(error)))
             return backup
         if after.state != backup.state:
             log(function=FUNCTION, backup=after.folder, state=after.state, reason=after.reason)
@@ -92,7 +90,7 @@ class Watch:
             try:
                 last = self._guard([backup for backup in known if backup.table == table], table, rules)
             except REFUSED as error:
-                problems.append(_named(table, error))
+                problems.append(named(table, str(error)))
                 continue
             if last.backup is not None:
                 data.append(_of_table("Backup_age_hours", table, (self.now() - last.backup.moment) / 3600))
@@ -118,11 +116,6 @@ class Watch:
         publish(self.cloudwatch, self.settings.namespace, data)
         if problems:  # the function's error is what its alarm looks at
             raise BackupError("; ".join(problems))
-
-
-def _named(table: str, error: Exception) -> str:
-    text = str(error)
-    return text if table in text else f"table {table}: {text}"
 
 
 def _count(name: str, number: int) -> dict[str, Any]:
