@@ -88,7 +88,7 @@ def schema_of(
     used = _key_attributes([parameters, *local, *_indexes(parameters)])
     return {
         "version": VERSION,
-        "saved_at": iso(now),
+        "saved_at": iso(int(now)),
         "table_name": description["TableName"],
         "table_arn": description["TableArn"],
         "table_id": description.get("TableId", ""),

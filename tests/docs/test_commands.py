@@ -11,7 +11,18 @@ import pytest
 from tests.local_pair import REPOSITORY, run_playbook, started_pair
 
 # In this order: each page finds what the ones before it left.
-PAGES = ("deploy", "load_test", "compare", "resync", "replay", "rotate_credentials", "demo", "teardown", "local_aws")
+PAGES = (
+    "deploy",
+    "load_test",
+    "compare",
+    "resync",
+    "replay",
+    "export_schema",
+    "rotate_credentials",
+    "demo",
+    "teardown",
+    "local_aws",
+)
 NEEDS_AWS = ("inventories/cn", "inventories/sg")
 TEXTS = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md")])
 
