@@ -41,19 +41,26 @@ def bucket_drift(info, versioning, encryption, public_access, policy):
 
 
 def backup_bucket_drift(info, wanted):
-    """What the role backup_bucket would change. wanted: encryption, public_access, policy, ownership and lifecycle rule."""
+    """What the role backup_bucket would change. wanted: see roles/backup_bucket/tasks/main.yml."""
     found = bucket_drift(info, True, wanted["encryption"], wanted["public_access"], wanted["policy"])
     if not info["buckets"]:
         return found
     bucket = info["buckets"][0]
     rules = _fact(bucket, "bucket_lifecycle_configuration", "LifecycleConfiguration").get("Rules", [])
     differs = {
+        "encryption key": _key(bucket) != wanted["kms_key_arn"],
         "ownership": _ownership(bucket) != wanted["ownership"],
         "lifecycle": wanted["rule"] not in rules,
     }
     return found + [
         f"set {name} of the bucket {bucket['name']}" for name, is_different in differs.items() if is_different
     ]
+
+
+def _key(bucket):
+    """'' = S3's own."""
+    rules = _fact(bucket, "bucket_encryption", "ServerSideEncryptionConfiguration").get("Rules", [])
+    return (rules[0].get("ApplyServerSideEncryptionByDefault", {}).get("KMSMasterKeyID") or "") if rules else ""
 
 
 def _ownership(bucket):

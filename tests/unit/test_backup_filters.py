@@ -55,6 +55,7 @@ BACKUP = {
 }
 WANTED = {
     "encryption": "AES256",
+    "kms_key_arn": "",
     "public_access": {"block_public_acls": True},
     "policy": {"Statement": []},
     "ownership": "BucketOwnerEnforced",
@@ -69,6 +70,7 @@ BUCKET = {
     "bucket_ownership_controls": {"OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}},
     "bucket_lifecycle_configuration": {"Rules": [{"ID": "dynabridge-backups"}, {"ID": "somebody's"}]},
 }
+WITH_KEY = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256", "KMSMasterKeyID": "another"}}
 OWNERS = ["function_statements", "operator_statements", "restore_statements"]
 
 
@@ -160,6 +162,7 @@ class TestDrift:
             ),
             ("bucket_lifecycle_configuration", {}, "lifecycle"),
             ("bucket_versioning", {}, "versioning"),
+            ("bucket_encryption", {"Rules": [WITH_KEY]}, "encryption key"),
         ],
     )
     def test_each_difference_is_named(self, fact, value, word):
