@@ -4,7 +4,8 @@
 `python benchmarks/verification.py [GB ...]` (default: 1 5) makes an export of so many GB of text in a temporary directory,
 verifies it with the kit in a process of its own, and reads the same files with `zcat | md5sum` and `md5sum`, which is what
 one would type by hand: the text's checksum and the file's. In turns, three rounds, medians. MB/s are of text; seconds are
-this machine's, so look at the ratio. Files lie on a disk, mostly in its cache: on AWS the network comes on top, of both.
+this machine's, so look at the ratio, and at the ratio of processor time where other work goes on. Files lie on a disk,
+mostly in its cache: on AWS the network comes on top, of both.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import base64
 import json
 import os
 import random
+import resource
 import shutil
 import statistics
 import subprocess
@@ -27,7 +29,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "module_utils")]
 
-from dynabridge.exports import new_md5, spelled  # noqa: E402 - found by the line above
+from dynabridge.exports import CHUNK, new_md5, spelled  # noqa: E402 - found by the line above
 from dynabridge.verification import verify  # noqa: E402
 
 MEGABYTE, GIGABYTE = 10**6, 10**9
@@ -55,7 +57,7 @@ class Directory:
 
     def stream(self, key: str) -> Iterator[bytes]:
         with (self.root / key).open("rb") as file:
-            while chunk := file.read(1 << 20):
+            while chunk := file.read(CHUNK):
                 yield chunk
 
 
@@ -145,7 +147,8 @@ def verify_here(root: Path) -> dict:
     """In a process that does nothing else: seconds, peak memory, and what was found."""
     started = time.perf_counter()
     _summary, progress = verify(Directory(root), FOLDER)
-    return {"seconds": time.perf_counter() - started, "memory": peak_memory(), **progress.as_dict()}
+    seconds = {"seconds": time.perf_counter() - started, "processor": time.process_time()}
+    return seconds | {"memory": peak_memory()} | progress.as_dict()
 
 
 def verify_apart(root: Path) -> dict:
@@ -155,11 +158,17 @@ def verify_apart(root: Path) -> dict:
     return found
 
 
-def by_hand(root: Path, script: str) -> float:
+def by_hand(root: Path, script: str) -> dict:
     files = sorted(str(path) for path in (root / FOLDER / "data").iterdir())
-    started = time.perf_counter()
+    started, before = time.perf_counter(), processor_time()
     subprocess.run(["sh", "-c", script, "sh", *files], check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - started
+    return {"seconds": time.perf_counter() - started, "processor": processor_time() - before}
+
+
+def processor_time() -> float:
+    """Of the processes that this one has started and seen end."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def measure(gigabytes: float) -> None:
@@ -172,19 +181,32 @@ def measure(gigabytes: float) -> None:
             f"\n{text / GIGABYTE:.2f} GB of text, {stored / GIGABYTE:.2f} GB compressed (1:{text / stored:.1f}), "
             f"{files} files of {stored / files / MEGABYTE:.0f} MB; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors"
         )
-        rounds = [
-            (verify_apart(root), by_hand(root, BY_HAND), by_hand(root, BY_HAND_AT_ONCE)) for _round in range(ROUNDS)
-        ]
-        kit = statistics.median(found["seconds"] for found, *_others in rounds)
-        memory = max(found["memory"] for found, *_others in rounds)
-        print(f"{'kit':40}{text / kit / MEGABYTE:8,.0f} MB/s         peak memory {memory / MEGABYTE:.0f} MB")
-        for position, name in ((1, "zcat | md5sum; md5sum, one by one"), (2, "the same, a process a processor")):
-            seconds = statistics.median(found[position] for found in rounds)
-            print(f"{name:40}{text / seconds / MEGABYTE:8,.0f} MB/s   kit is {seconds / kit:.2f} times as fast")
-        spread = [f"{found['seconds']:.1f}/{one:.1f}/{other:.1f}" for found, one, other in rounds]
-        print(f"seconds of each round: {', '.join(spread)}; load {os.getloadavg()[0]:.1f}", flush=True)
+        ways = {
+            "kit": lambda: verify_apart(root),
+            "zcat | md5sum; md5sum, one by one": lambda: by_hand(root, BY_HAND),
+            "the same, a process a processor": lambda: by_hand(root, BY_HAND_AT_ONCE),
+        }
+        rounds = [{name: way() for name, way in ways.items()} for _round in range(ROUNDS)]
+        report(text, rounds)
     finally:
         shutil.rmtree(root)
+
+
+def report(text: int, rounds: list[dict[str, dict]]) -> None:
+    median = {
+        name: {what: statistics.median(found[name][what] for found in rounds) for what in ("seconds", "processor")}
+        for name in rounds[0]
+    }
+    kit = median["kit"]
+    for name, found in median.items():
+        times, work = (found[what] / kit[what] for what in ("seconds", "processor"))
+        print(
+            f"{name:36}{text / found['seconds'] / MEGABYTE:6,.0f} MB/s  {times:5.2f} of the kit's time; "
+            f"processor {found['processor']:6.1f} s  {work:5.2f} of the kit's"
+        )
+    print(f"peak memory of the kit: {max(found['kit']['memory'] for found in rounds) / MEGABYTE:.0f} MB")
+    spread = ["/".join(f"{found[name]['seconds']:.1f}" for name in found) for found in rounds]
+    print(f"seconds of each round: {', '.join(spread)}; load {os.getloadavg()[0]:.1f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,9 @@ FULL, INCREMENTAL = "full", "incremental"
 SUMMARY, FILES = "manifest-summary.json", "manifest-files.json"
 # Of `manifest-files.json`: `.md5` is what real exports have, `.checksum` what the documentation says.
 CHECKSUM_ENDINGS = (".md5", ".checksum")
+CHUNK = (
+    1 << 18
+)  # bytes of an object that are read at a time; of a larger piece the rest is copied for each that is inflated
 INFLATED = 1 << 20  # bytes that are inflated at a time, whatever the rate of compression
 GZIP = 31  # window bits: a gzip member
 

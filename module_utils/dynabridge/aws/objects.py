@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..errors import ArchivedObject, BackupError, DamagedExport
+from ..exports import CHUNK
 from .answers import error_code
 
-CHUNK = 1 << 20
 MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
 
 
