@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""backup_schedule.yml installs what cron runs; here its lines are run as cron would. No AWS takes part."""
+"""backup_schedule.yml installs what cron runs; here its lines are run as cron would, mostly with a fake playbook."""
 
 import getpass
 import json
@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.support import eventually
-from tests.local_pair import REPOSITORY
+from tests.local_pair import REPOSITORY, started_pair
 
 FULL = {"name": "full", "minute": "0", "hour": "2", "arguments": ["-e", "type=full"]}
 # Says what it was given; does what the word in `how` says.
@@ -267,3 +267,41 @@ def test_the_runner_is_posix(installed):
     started = time.monotonic()
     check = subprocess.run(["sh", "-n", str(installed.directory / "dynabridge-run")], check=False)
     assert check.returncode == 0 and time.monotonic() - started < 10
+
+
+@pytest.fixture
+def bucket_and_table(tmp_path):
+    """Two sides with a bucket and a table each, and no deployment: enough for backup.yml with the caller's own rights."""
+    with started_pair(tmp_path / "local") as pair:
+        for side, region in (("cn", "cn-northwest-1"), ("sg", "ap-southeast-2")):
+            account, endpoint = (pair.sides[side][name] for name in ("account_id", "endpoint_url"))
+            s3 = pair.session(side).client("s3", region_name=region, endpoint_url=endpoint)
+            place = {"LocationConstraint": region}
+            s3.create_bucket(Bucket=f"dynabridge-backup-{side}-{account}", CreateBucketConfiguration=place)
+            pair.client(side, "dynamodb").create_table(
+                TableName=f"user-{side}",
+                BillingMode="PAY_PER_REQUEST",
+                KeySchema=[{"AttributeName": "PK", "KeyType": "HASH"}],
+                AttributeDefinitions=[{"AttributeName": "PK", "AttributeType": "S"}],
+            )
+        yield pair
+
+
+def test_backups_of_both_sides_by_cron(schedule, bucket_and_table):
+    """GIVEN the real backup.yml WHEN cron runs it THEN both tables are verified, silently; without a table it tells which."""
+    pair = bucket_and_table
+    schedule.installs(
+        backup_schedule_jobs=[FULL | {"arguments": ["-e", "type=full", "-e", "backup_role="]}],
+        backup_schedule_bin_dir=str(Path(sys.executable).parent),
+        backup_schedule_inventories=["inventories/local"],
+        backup_schedule_environment={"DYNABRIDGE_LOCAL_DIR": str(pair.directory)},
+    )
+    assert schedule.run() == (0, "")
+    log = schedule.log.read_text()
+    assert all(f"user-{side}: full backup verified: 0 items" in log for side in pair.sides)
+    assert "\x1b" not in log, "plain lines"
+    pair.client("sg", "dynamodb").delete_table(TableName="user-sg")
+    code, mail = schedule.run()
+    assert code == 2 and mail.splitlines()[1].startswith(
+        "table user-sg cannot be looked at (ResourceNotFoundException)"
+    )
