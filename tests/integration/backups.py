@@ -19,6 +19,8 @@ for package, directory in ((ansible.modules, "library"), (ansible.module_utils, 
     if str(REPOSITORY / directory) not in package.__path__:
         package.__path__.append(str(REPOSITORY / directory))
 
+from ansible.modules import dynamodb_backup, dynamodb_backup_info  # noqa: E402 - found by the lines above
+
 PREFIX = "daily"
 # AWS takes minutes where the local AWS takes a fraction of a second.
 QUICK = {"wait_timeout": 20, "poll": 0.1, "shortest_window": 1}
@@ -82,8 +84,6 @@ class Ground:
 
     def backup(self, **params):
         """dynamodb_backup, by default of both tables."""
-        from ansible.modules import dynamodb_backup  # noqa: PLC0415 - found once the lines above have run
-
         tables = [self.victim, self.neighbour] if params.get("action", "backup") == "backup" else []
         return self.run(dynamodb_backup, **{"tables": tables, **QUICK, **params})
 
@@ -106,8 +106,6 @@ class Ground:
 
     def catalogue(self, **params):
         """dynamodb_backup_info; backups by id."""
-        from ansible.modules import dynamodb_backup_info  # noqa: PLC0415
-
         result = self.run(dynamodb_backup_info, **params)
         assert not result.get("failed"), result
         return result | {"backups": {backup["id"]: backup for backup in result["backups"]}}

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from dynabridge.aws.table_schema import SCHEMA_ACTIONS
-from tests.integration.backups import Ground, User, blames
+from tests.integration.backups import Ground, User, blames, dynamodb_backup
 from tests.local_aws import exports
 from tests.local_aws.exports import started_cloud
 
@@ -28,26 +28,18 @@ def ground(cloud):
 
 
 @pytest.fixture
-def module(ground):
-    """The module dynamodb_backup, to have something happen in the middle of it."""
-    from ansible.modules import dynamodb_backup  # noqa: PLC0415 - found once the ground is laid
-
-    return dynamodb_backup
-
-
-@pytest.fixture
-def meanwhile(monkeypatch, module):
+def meanwhile(monkeypatch):
     """meanwhile(act): do it, once, when all exports have been asked for, and none was looked at."""
 
     def arrange(act):
-        finish = module.Run.finish
+        finish = dynamodb_backup.Run.finish
 
         def after_that(run, *arguments):
-            monkeypatch.setattr(module.Run, "finish", finish)
+            monkeypatch.setattr(dynamodb_backup.Run, "finish", finish)
             act()
             return finish(run, *arguments)
 
-        monkeypatch.setattr(module.Run, "finish", after_that)
+        monkeypatch.setattr(dynamodb_backup.Run, "finish", after_that)
 
     return arrange
 
@@ -105,9 +97,9 @@ def test_table_that_is_gone(ground):
     assert not any(ground.victim in key for key in ground.stored())
 
 
-def test_table_deleted_between_the_schema_and_the_export(ground, module, monkeypatch):
+def test_table_deleted_between_the_schema_and_the_export(ground, monkeypatch):
     """GIVEN a table that goes when its schema has just been read THEN it is named, and there is no backup of it."""
-    read = module.read_schema
+    read = dynamodb_backup.read_schema
 
     def read_and_delete(clients, table):
         schema = read(clients, table)
@@ -115,7 +107,7 @@ def test_table_deleted_between_the_schema_and_the_export(ground, module, monkeyp
             ground.dynamodb.delete_table(TableName=table)
         return schema
 
-    monkeypatch.setattr(module, "read_schema", read_and_delete)
+    monkeypatch.setattr(dynamodb_backup, "read_schema", read_and_delete)
 
     result = ground.backup()
 
