@@ -281,11 +281,11 @@ def act(backups: Backups, params: dict[str, Any], check_mode: bool) -> dict[str,
             run.done = before
         else:
             run.check(before)
-    changed = not check_mode and bool(run.waiting or run.done)
     if params["wait"] and not check_mode:
         run.finish(params["wait_timeout"], params["poll"])
+    begun = params["action"] == "backup" and run.waiting
     return {
-        "changed": changed,
+        "changed": not check_mode and bool(run.done or begun),
         "backups": [backup.as_dict() for backup in run.done + run.waiting],
         "problems": run.problems,
         "text": [f"{backup.table}: {outcome(backup)}" for backup in run.done + run.waiting],

@@ -63,7 +63,8 @@ class FakeS3:
             raise aws_error("NoSuchKey")
         return {"Body": StreamingBody(io.BytesIO(self.objects[Key]), len(self.objects[Key]))}
 
-    def put_object(self, Bucket, Key, Body, ContentType, ExpectedBucketOwner=""):
+    def put_object(self, Bucket, Key, Body, ContentType, ChecksumAlgorithm, ExpectedBucketOwner=""):
+        assert ChecksumAlgorithm, "Object Lock wants one"
         self._asked("put_object", Bucket, ExpectedBucketOwner, Key)
         self.objects[Key] = Body
 
@@ -166,7 +167,8 @@ class FakeDynamoDB:
                 self.complete(arn)
 
     def fail(self, arn, code="S3NoSuchBucket", message="The specified bucket does not exist"):
-        self.exports[arn]["description"] |= {"ExportStatus": "FAILED", "FailureCode": code, "FailureMessage": message}
+        reason = {"FailureCode": code, "FailureMessage": message} if code else {}
+        self.exports[arn]["description"] |= {"ExportStatus": "FAILED", **reason}
 
 
 class FakeCloudWatch:

@@ -211,6 +211,11 @@ class TestSettle:
         assert (settled.state, settled.reason) == (FAILED, "S3AccessDenied: Access Denied")
         assert marks(aws, backup) == {FAILURE} and known(aws)[0].reason == settled.reason
 
+    def test_a_failed_one_without_a_reason(self, aws):
+        backup = begun(aws)
+        aws.dynamodb.fail(backup.export_arn, "")
+        assert aws.backups.settle(backup).reason == "DynamoDB gives no reason"
+
     def test_one_that_dynamodb_forgot(self, aws):
         """GIVEN an export that DynamoDB does not know any more THEN what lies on S3 decides."""
         lost, kept = begun(aws), begun(aws)

@@ -143,6 +143,7 @@ class TestProblems:
         assert result["failed"] and result["msg"].count("is not done after 60 s") == 2
         assert [found["state"] for found in result["backups"]] == ["running", "running"]
         aws.then = [aws.dynamodb.complete_all]
+        assert backup(action="finish", wait=False)["changed"] is False
         finished = backup(action="finish", tables=["user-cn"])
         assert [(found["table"], found["state"]) for found in finished["backups"]] == [("user-cn", "verified")]
         assert backup(action="finish")["changed"] is True

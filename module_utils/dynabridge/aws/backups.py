@@ -45,6 +45,7 @@ from .objects import Objects
 DAY = 86400
 CHAIN_DAYS = 35  # the longest that DynamoDB can look back
 OPEN_DAYS = 7  # an export takes minutes to hours: what is open for longer than this has been looked at often enough
+NO_REASON = "DynamoDB gives no reason"
 NO_EXPORT = "DynamoDB does not know the export any more, and it left no manifest"
 
 
@@ -96,7 +97,7 @@ class Backups:
         if export.state == IN_PROGRESS:
             return backup
         if export.state == EXPORT_FAILED:
-            return self._mark(replace(backup, export_arn=export.arn), FAILED, [export.reason])
+            return self._mark(replace(backup, export_arn=export.arn), FAILED, [export.reason or NO_REASON])
         if export.state == UNKNOWN and self.objects.get(backup.folder + SUMMARY) is None:
             return self._mark(backup, FAILED, [NO_EXPORT])
         claimed = export.description.get("ItemCount") if export.state == COMPLETED else None

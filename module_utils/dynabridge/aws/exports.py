@@ -23,6 +23,7 @@ HINTS = {
     "ResourceNotFoundException": "there is no such table here: correct dynabridge_tables, or run deploy.yml --tags tables",
     "InvalidExportTimeException": "the time lies outside of what its point-in-time recovery reaches",
     "LimitExceededException": "too many exports run at once: run again when some have ended",
+    "ExportConflictException": "its token was used for another request within eight hours",
     "AccessDeniedException": "the caller may not do this",
 }
 
