@@ -13,7 +13,7 @@ from .backup_layout import iso
 from .catalogue import DAMAGED, FAILED, RUNNING, UNVERIFIED, VERIFIED, Backup, Span, coverage, gaps, verified
 from .errors import SettingsError
 from .exports import FULL, INCREMENTAL
-from .retention import Rules, classes_of, guard
+from .retention import Rules, classes_of, expiring, guard
 
 HOUR = 3600
 # An export takes minutes to hours; one that takes a day has got stuck, or nobody looks after it.
@@ -98,6 +98,7 @@ def _table(name: str, backups: Sequence[Backup], settings: Settings) -> dict[str
         "problems": problems,
         "last": _last(last, settings),
         "expires_in_days": None if holding.days is None else round(holding.days, 1),
+        "expiring": [{"id": b.id, "at": iso(end)} for end, b in _soon_gone(backups, settings)],
         "running": [_entry(b, settings) for b in _newest_first(backups) if b.state in UNDER_WAY],
         "failed": [_entry(b, settings) for b in since if b.state in LOST],
         "states": dict(sorted(Counter(backup.state for backup in backups).items())),
@@ -116,6 +117,11 @@ def _since_the_last_good(backups: Sequence[Backup], last: Backup | None) -> list
     good = {FULL: last.requested if last else 0.0}
     good[INCREMENTAL] = max([good[FULL], *(b.requested for b in verified(backups, INCREMENTAL))])
     return [b for b in _newest_first(backups) if b.state != VERIFIED and b.requested > good[b.kind]]
+
+
+def _soon_gone(backups: Sequence[Backup], settings: Settings) -> list[tuple[float, Backup]]:
+    good = [backup for backup in backups if backup.state == VERIFIED]
+    return expiring(good, settings.rules, settings.now, settings.expiry_warning_days)
 
 
 def _newest_first(backups: Iterable[Backup]) -> list[Backup]:

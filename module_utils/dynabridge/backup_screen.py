@@ -78,7 +78,9 @@ def _stock(table: Mapping[str, Any]) -> str:
     good = f"verified: {table['full']:,} full, {table['incremental']:,} incremental"
     others = [f"{number:,} {name}" for name, number in table["states"].items() if name != VERIFIED]
     classes = [f"{_size(size)} in {name}" for name, size in table["storage_classes"].items()]
-    return "; ".join([", ".join([good, *others]), *classes])
+    soon = table["expiring"]
+    going = [f"{len(soon):,} will expire soon, the next on {soon[0]['at'][:10]}"] if soon else []
+    return "; ".join([", ".join([good, *others]), *classes, *going])
 
 
 def _spans(spans: Sequence[Mapping[str, str]]) -> str:

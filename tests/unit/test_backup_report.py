@@ -94,6 +94,14 @@ class TestWhatIsFine:
         table = state_of([full(900)], replace(SETTINGS, limits={}))
         assert table["ok"] and not table["in_inventory"] and table["max_age_hours"] is None
 
+    def test_what_will_expire_is_named_while_later_ones_stay(self):
+        """GIVEN daily backups of 20 months and more WHEN looked at THEN those of the oldest month are named; no problem."""
+        found = report([full(12), *(full(day * 24) for day in (690, 705, 725))], SETTINGS)
+        (table,) = found["tables"]
+        assert table["ok"] and [entry["id"] for entry in table["expiring"]] == [full(725 * 24).id, full(705 * 24).id]
+        assert table["expiring"][0]["at"] == "2026-11-27T00:00:00Z"
+        assert any(line.endswith("2 will expire soon, the next on 2026-11-27") for line in screen([found]))
+
 
 class TestProblems:
     def test_no_backup_at_all(self):
