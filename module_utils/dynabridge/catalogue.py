@@ -82,6 +82,10 @@ class Found:
         else:
             self.names.add(name)
 
+    def matters_now(self) -> bool:
+        """Not so an incremental with a verdict: of full ones the data files lie in the folder itself."""
+        return bool(self.files) or not {SUCCESS, FAILURE} & self.names
+
     def telling(self) -> list[str]:
         """The documents that say what this backup is; a verdict says it all."""
         verdicts = [name for name in (SUCCESS, FAILURE) if name in self.names]

@@ -14,7 +14,7 @@ from ..errors import BackupError, SettingsError
 from ..exports import FULL, INCREMENTAL
 from ..retention import guard
 from .backup_run import REFUSED, named
-from .backups import CHAIN_DAYS, Backups
+from .backups import Backups
 from .counters import log, publish
 
 FUNCTION = "DynamoDBBackupFunction"
@@ -62,7 +62,7 @@ class Watch:
 
     def check(self, until: float) -> dict[str, Any]:
         """Verify and mark what has ended, and tell how old the last good backup of each table is."""
-        known = self.backups.known(days=CHAIN_DAYS)
+        known = self.backups.to_watch()
         problems: list[str] = []
         settled = [self._settle(backup, until, problems) for backup in known]
         changed = [after for before, after in zip(known, settled, strict=True) if after.state != before.state]
@@ -108,7 +108,7 @@ class Watch:
     def _guard(self, known: list[Backup], table: str, rules: list[dict[str, Any]]) -> Any:
         last = guard(known, rules, self.now())
         # No good one of late: then the last one is an old one, which may be about to go.
-        return last if last.backup else guard(self.backups.known([table], ALL_DAYS), rules, self.now())
+        return last if last.backup else guard(self.backups.to_watch([table], ALL_DAYS), rules, self.now())
 
     def _finish(self, problems: list[str], data: list[dict[str, Any]]) -> None:
         for problem in problems:

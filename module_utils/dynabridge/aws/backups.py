@@ -30,6 +30,7 @@ from ..catalogue import (
     VERIFIED,
     VERSION,
     Backup,
+    Found,
     summed_up,
     verdict,
 )
@@ -86,7 +87,14 @@ class Backups:
 
     def known(self, tables: Iterable[str] = (), days: float = OPEN_DAYS) -> list[Backup]:
         """The backups of these tables (none named: of all) that were asked for in the last days."""
-        return read_catalogue(self.objects, self.prefix, list(tables), since=day_of(self.now() - days * DAY))
+        return read_catalogue(self.objects, self.prefix, list(tables), since=self._day(days))
+
+    def to_watch(self, tables: Iterable[str] = (), days: float = OPEN_DAYS) -> list[Backup]:
+        """Those without a verdict, and the full ones: incrementals that are done with cost no reading every ten minutes."""
+        return read_catalogue(self.objects, self.prefix, list(tables), self._day(days), choose=Found.matters_now)
+
+    def _day(self, days: float) -> str:
+        return day_of(self.now() - days * DAY)
 
     def settle(self, backup: Backup, until: float = float("inf")) -> Backup:
         """See how far the backup is; when its export has ended, verify and mark it.

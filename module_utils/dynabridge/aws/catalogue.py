@@ -19,9 +19,15 @@ AT_ONCE = 16  # calls under way; the client needs as many connections
 
 
 def read_catalogue(
-    objects: Objects, prefix: str, tables: Collection[str] = (), since: str = "", until: str = ""
+    objects: Objects,
+    prefix: str,
+    tables: Collection[str] = (),
+    since: str = "",
+    until: str = "",
+    choose: Callable[[Found], bool] = lambda found: True,
 ) -> list[Backup]:
     """The backups under the prefix, oldest first. ``tables``: only these; ``since``, ``until``: days (2026-11-21), inclusive.
+    ``choose``: by the listing, which ones to read.
 
     One listing call for a thousand objects, and one or two small reads for each backup; what is held is one entry a backup.
     """
@@ -31,7 +37,8 @@ def read_catalogue(
             day for day in _days(objects, prefix, run) if (not since or day >= since) and (not until or day <= until)
         ]
         found = list(run(partial(_list_day, objects, prefix, tables), days))
-        backups = run(lambda entry: _read(objects, prefix, *entry), chain.from_iterable(day.items() for day in found))
+        chosen = [entry for day in found for entry in day.items() if choose(entry[1])]
+        backups = run(lambda entry: _read(objects, prefix, *entry), chosen)
         return sorted(backups, key=lambda backup: (backup.requested, backup.id))
 
 

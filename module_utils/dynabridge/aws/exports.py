@@ -21,7 +21,7 @@ HINTS = {
     "PointInTimeRecoveryUnavailableException": "its point-in-time recovery is off: run deploy.yml --tags tables",
     "TableNotFoundException": "there is no such table here: correct dynabridge_tables, or run deploy.yml --tags tables",
     "ResourceNotFoundException": "there is no such table here: correct dynabridge_tables, or run deploy.yml --tags tables",
-    "InvalidExportTimeException": "its point-in-time recovery does not reach that time, or the window is not of 15 minutes to 24 hours",
+    "InvalidExportTimeException": "recovery does not reach that far, or the window is not of 15 minutes to 24 hours",
     "LimitExceededException": "too many exports run at once: run again when some have ended",
     "ExportConflictException": "its token was used for another request within eight hours",
     "AccessDeniedException": "the caller may not do this",
