@@ -176,6 +176,19 @@ class TestCheck:
         assert metric(aws, "Verified_count") == [3, 0]
         assert [key for key in aws.s3.gets[asked:] if "data/" in key] == [], "nothing was read again"
 
+    def test_incrementals_that_are_done_with_are_not_read_again(self, aws):
+        """GIVEN verified fulls and incrementals WHEN a check comes THEN it reads the verdicts of the fulls alone."""
+        handle(aws, START)
+        aws.dynamodb.complete_all()
+        handle(aws, CHECK)
+        aws.dynamodb.now += HOUR
+        handle(aws, INCREMENTAL)
+        aws.dynamodb.complete_all()
+        handle(aws, CHECK)
+        asked = len(aws.s3.gets)
+        handle(aws, CHECK)
+        assert sorted(key.rpartition("/")[2] for key in aws.s3.gets[asked:]) == ["_SUCCESS"] * 3
+
     def test_damage_is_counted_and_logged(self, aws, capsys):
         (folder, *_others) = handle(aws, START)["began"]
         aws.dynamodb.complete_all()
