@@ -14,6 +14,7 @@ NAME_RULES = {
     "table": (r"[A-Za-z0-9_.-]{3,255}", "3 to 255 letters, digits, '_', '.', '-'"),
     "stream": (r"[A-Za-z0-9_.-]{1,128}", "1 to 128 letters, digits, '_', '.', '-'"),
     "queue": (r"[A-Za-z0-9_-]{1,80}", "1 to 80 letters, digits, '_', '-'"),
+    "topic": (r"[A-Za-z0-9_-]{0,256}", "up to 256 letters, digits, '_', '-'; empty = none"),
     "function": (r"[A-Za-z0-9_-]{1,64}", "1 to 64 letters, digits, '_', '-'"),
     "role": (r"[\w+=,.@-]{1,64}", "1 to 64 letters, digits or any of '_+=,.@-'"),
     "user": (r"[\w+=,.@-]{1,64}", "1 to 64 letters, digits or any of '_+=,.@-'"),

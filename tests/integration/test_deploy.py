@@ -177,30 +177,46 @@ def test_alarms_say_what_they_mean(deployed_pair, side):
     for alarm in alarms:
         assert alarm["Dimensions"] == DIMENSIONS
         assert alarm["MetricName"] in PUBLISHED.values()
-        assert alarm["TreatMissingData"] == "notBreaching" and alarm["AlarmActions"] == []
+        assert alarm["TreatMissingData"] == "notBreaching"
+        assert [arn.rpartition(":")[2] for arn in alarm["AlarmActions"]] == ["dynabridge-alarms"]
         (page,) = re.findall(r"See (docs/\S+\.md)\.$", alarm["AlarmDescription"])
         assert (REPOSITORY / page).is_file()
         assert alarm["AlarmDescription"].startswith(f"Side {side}: ")
 
 
 def test_an_alarm_rings_and_calls_the_sides_topic(bridge, key):
-    """GIVEN a topic for cn's alarms WHEN a write does not replicate THEN the alarm rings; without the topic it calls nobody."""
-    topic = f"arn:aws-cn:sns:cn-north-1:{bridge.cn.pair.sides['cn']['account_id']}:operators"
+    """GIVEN somebody who listens to cn's topic WHEN a write does not replicate THEN the alarm rings and they are told; a topic
+    of the user's own is called instead."""
+    here = f"cn-north-1:{bridge.cn.pair.sides['cn']['account_id']}"
+    topic, own_topic = f"arn:aws-cn:sns:{here}:dynabridge-alarms", f"arn:aws-cn:sns:{here}:operators"
     only = ("--tags", "alarms", "--limit", "cn")
+    sqs = bridge.cn.client("sqs")
+    listener = {"protocol": "sqs", "endpoint": f"arn:aws-cn:sqs:{here}:pager"}
+    allowed = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed | {"Resource": listener["endpoint"]}]})
+    pager = sqs.create_queue(QueueName="pager", Attributes={"Policy": policy})["QueueUrl"]
+    told = json.dumps({"dynabridge_alarm_subscriptions": [listener]})
 
     def alarm():
         found = bridge.cn.client("cloudwatch").describe_alarms(AlarmNames=["dynabridge-cn-Unstamped_count"])
         return found["MetricAlarms"][0]
 
     try:
-        deploy(bridge.cn.pair, *only, "-e", f"dynabridge_alarm_topic_arn={topic}")
+        deploy(bridge.cn.pair, *only, "-e", told)
         assert alarm()["AlarmActions"] == [topic]
         bridge.replicates(key)
         bridge.cn.touch(key)
         eventually(lambda: alarm()["StateValue"] == "ALARM")
+        message = eventually(lambda: sqs.receive_message(QueueUrl=pager).get("Messages"))
+        assert "dynabridge-cn-Unstamped_count" in message[0]["Body"]
+        deploy(bridge.cn.pair, *only, "-e", f"dynabridge_alarm_topic_arn={own_topic}")
+        assert alarm()["AlarmActions"] == [own_topic]
     finally:
         deploy(bridge.cn.pair, *only)
-    assert alarm()["AlarmActions"] == []
+        for subscription in bridge.cn.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]:
+            bridge.cn.client("sns").unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
+        sqs.delete_queue(QueueUrl=pager)
+    assert alarm()["AlarmActions"] == [topic]
 
 
 def test_secrets_appear_nowhere(tmp_path):
