@@ -162,14 +162,14 @@ def test_what_fails_for_good_reaches_the_queue_and_rings(bridge):
     def messages():
         return side.client("sqs").receive_message(QueueUrl=url).get("Messages")
 
-    assert "nonsense" in eventually(messages, 30)[0]["Body"]
+    assert "nonsense" in eventually(messages, 120)[0]["Body"]
     side.client("sqs").purge_queue(QueueUrl=url)
 
     def state():
         found = side.client("cloudwatch").describe_alarms(AlarmNames=["dynabridge-cn-Backup_function_errors"])
         return found["MetricAlarms"][0]["StateValue"] == "ALARM"
 
-    eventually(state, 30)
+    eventually(state, 120)
 
 
 def test_drift_of_the_bucket_is_seen_and_mended(deployed_pair):

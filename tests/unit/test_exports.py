@@ -199,8 +199,12 @@ class TestInflate:
         assert sum(sizes) == 200 << 20 and max(sizes) <= INFLATED
 
 
+# Half a surrogate pair is no text that UTF-8 knows.
+line_texts = st.text(st.characters(exclude_characters="\n", exclude_categories=("Cs",)), max_size=30)
+
+
 class TestLines:
-    @given(st.lists(st.text(st.characters(exclude_characters="\n"), max_size=30), max_size=20), st.integers(1, 40))
+    @given(st.lists(line_texts, max_size=20), st.integers(1, 40))
     def test_lines_survive_any_split(self, texts, size):
         """GIVEN lines of any text WHEN read in pieces THEN they are the same lines; the last may lack its end."""
         wanted = [text.encode() for text in texts]
