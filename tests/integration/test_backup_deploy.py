@@ -152,8 +152,8 @@ def test_alarms_say_what_they_mean(deployed_pair, side):
         assert (REPOSITORY / page).is_file()
 
 
-def test_what_fails_for_good_reaches_the_queue_and_rings(bridge):
-    """GIVEN an event that the function does not know WHEN it is called as by a rule THEN its queue has it; errors ring."""
+def test_what_fails_for_good_reaches_the_queue(bridge):
+    """GIVEN an event that the function does not know WHEN it is called as by a rule THEN its queue has it."""
     side = bridge.cn
     url = side.client("sqs").get_queue_url(QueueName=QUEUE)["QueueUrl"]
     event = json.dumps({"action": "nonsense"})
@@ -164,14 +164,6 @@ def test_what_fails_for_good_reaches_the_queue_and_rings(bridge):
 
     assert "nonsense" in eventually(messages)[0]["Body"]
     side.client("sqs").purge_queue(QueueUrl=url)
-
-    def state():
-        # The local AWS looks at its alarms when somebody puts a metric, and an error is none that is put.
-        side.client("cloudwatch").put_metric_data(Namespace="Tests", MetricData=[{"MetricName": "looked", "Value": 1}])
-        found = side.client("cloudwatch").describe_alarms(AlarmNames=["dynabridge-cn-Backup_function_errors"])
-        return found["MetricAlarms"][0]["StateValue"] == "ALARM"
-
-    eventually(state)
 
 
 def test_drift_of_the_bucket_is_seen_and_mended(deployed_pair):
