@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The filters of backups: tables, rights, alarms, drift and problems. All are functions of values."""
 
-import copy
 import json
 import re
 
 import pytest
 
 from plugins.filter import dynabridge_backup, dynabridge_backup_problems, dynabridge_drift, dynabridge_tables
+from tests.variations import changed
 
 TABLES = [
     {"name": "user", "names": {"cn": "user-cn", "sg": "user-sg"}, "key_schema": {"hash": {"name": "PK", "type": "S"}}},
@@ -72,16 +72,6 @@ BUCKET = {
 }
 WITH_KEY = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256", "KMSMasterKeyID": "another"}}
 OWNERS = ["function_statements", "operator_statements", "restore_statements"]
-
-
-def changed(value, path, new):
-    """A copy of value with new at path; path is a tuple of keys and indexes."""
-    copied = copy.deepcopy(value)
-    place = copied
-    for step in path[:-1]:
-        place = place[step]
-    place[path[-1]] = new
-    return copied
 
 
 class TestTables:

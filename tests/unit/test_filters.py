@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The filter plugins: sides, tables, problems, caller, keys, drift. All are functions of values."""
 
-import copy
 import json
 
 import pytest
@@ -15,6 +14,7 @@ from plugins.filter import (
     dynabridge_sides,
     dynabridge_tables,
 )
+from tests.variations import changed
 
 SIDES = {
     "cn": {"region": "cn-north-1", "partition": "aws-cn", "profile": "cn", "account_id": "", "peer": "sg"},
@@ -42,16 +42,6 @@ SUBJECT = {
     "use_proxy": "FALSE",
     "proxy_server": "",
 }
-
-
-def changed(value, path, new):
-    """A copy of value with new at path; path is a tuple of keys and indexes."""
-    copied = copy.deepcopy(value)
-    place = copied
-    for step in path[:-1]:
-        place = place[step]
-    place[path[-1]] = new
-    return copied
 
 
 class TestEnvironment:
