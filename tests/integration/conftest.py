@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.support import Bridge
+from tests.integration.support import FIRST_DEPLOY, Bridge
 from tests.local_pair import run_playbook, started_pair
 
 
@@ -27,8 +27,9 @@ def empty_pair(tmp_path_factory):
 def deployed_pair(tmp_path_factory):
     """Two sides as ``deploy.yml`` leaves them. Tests bring back what they change."""
     with started_pair(tmp_path_factory.mktemp("deployed") / "local") as pair:
-        result = run_playbook(pair, "deploy.yml")
+        result = run_playbook(pair, "deploy.yml", "-vvv", "--diff")
         assert result.returncode == 0, result.stdout + result.stderr
+        (pair.directory / FIRST_DEPLOY).write_text(result.stdout + result.stderr)
         yield pair
 
 

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from tests.local_pair import LocalPair
 
 SENDER, RECEIVER = "ddb_send_to_kinesis", "replicator_kinesis"
+FIRST_DEPLOY = (
+    "first_deploy.log"  # what deploy.yml -vvv --diff said on two empty accounts, in the directory of the pair
+)
 
 
 def eventually(look, seconds: float = 60.0):

@@ -166,6 +166,31 @@ def test_what_fails_for_good_reaches_the_queue(bridge):
     side.client("sqs").purge_queue(QueueUrl=url)
 
 
+def test_a_backup_that_cannot_be_begun_rings(deployed_pair):
+    """GIVEN a table whose recovery somebody switched off WHEN its backup is due THEN the function fails, naming it, and the
+    alarm on failed backups rings."""
+    dynamodb = deployed_pair.client("cn", "dynamodb")
+
+    def recovery(on):
+        wanted = {"PointInTimeRecoveryEnabled": on}
+        dynamodb.update_continuous_backups(TableName="user-cn", PointInTimeRecoverySpecification=wanted)
+
+    def rings():
+        names = {"AlarmNames": ["dynabridge-cn-Backup_failed"]}
+        (alarm,) = deployed_pair.client("cn", "cloudwatch").describe_alarms(**names)["MetricAlarms"]
+        return alarm["StateValue"] == "ALARM"
+
+    assert not rings()
+    recovery(False)
+    try:
+        event = json.dumps({"action": "start", "kind": "full"})
+        answer = deployed_pair.client("cn", "lambda").invoke(FunctionName=FUNCTION, Payload=event)
+        assert "FunctionError" in answer and b"user-cn" in answer["Payload"].read()
+        eventually(rings)
+    finally:
+        recovery(True)
+
+
 def test_drift_of_the_bucket_is_seen_and_mended(deployed_pair):
     """GIVEN the lifecycle gone and another policy WHEN checked THEN it says so and changes nothing; deployed, both are back."""
     s3, bucket = deployed_pair.client("cn", "s3"), bucket_of(deployed_pair, "cn")

@@ -1,10 +1,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """teardown.yml: what deploy made goes, in order, and nothing else; data only when said twice."""
 
+import shlex
+
 import pytest
 
 from tests.integration.test_deploy import changed, deploy
 from tests.local_pair import run_playbook, started_pair
+
+# What docs/playbooks/teardown.md shows and this file runs, for tests/docs.
+CHECK = "ansible-playbook teardown.yml -e confirm=cn,sg --check"
+PLAIN = "ansible-playbook teardown.yml -e confirm=cn,sg"
+DATA = "ansible-playbook teardown.yml -e confirm=cn,sg -e teardown_data=true"
+EVERYTHING = "ansible-playbook teardown.yml -e confirm=cn,sg -e teardown_data=true -e teardown_backups=true"
+
+
+def tear_down(pair, command):
+    """The output of a command that must succeed."""
+    result = run_playbook(pair, *shlex.split(command)[1:])
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
 
 
 @pytest.fixture
@@ -61,30 +76,22 @@ def test_teardown_in_two_steps(own_pair):
     backups = f"dynabridge-backup-cn-{own_pair.sides['cn']['account_id']}"
     own_pair.client("cn", "s3").put_object(Bucket=backups, Key="daily/2026/11/21/user-cn/table_schema.json", Body=b"{}")
     before = left(own_pair, "cn")
-    seen = run_playbook(own_pair, "teardown.yml", "-e", "confirm=cn,sg", "--check")
-    assert seen.returncode == 0, seen.stdout + seen.stderr
-    assert all(count > 5 for count in changed(seen.stdout).values())
+    assert all(count > 5 for count in changed(tear_down(own_pair, CHECK)).values())
     assert left(own_pair, "cn") == before
 
-    first = run_playbook(own_pair, "teardown.yml", "-e", "confirm=cn,sg")
-    assert first.returncode == 0, first.stdout + first.stderr
+    tear_down(own_pair, PLAIN)
     remains = left(own_pair, "cn")
     assert sorted(remains["tables"]) == ["loader_stats", "replicator_stats", "replicator_tombstones", "user-cn"]
     assert remains["alarms"] == ["bystander"]
     assert len(remains["buckets"]) == 3 and remains["functions"] == remains["mappings"] == remains["rules"] == []
-    again = run_playbook(own_pair, "teardown.yml", "-e", "confirm=cn,sg")
-    assert set(changed(again.stdout).values()) == {0}
+    assert set(changed(tear_down(own_pair, PLAIN)).values()) == {0}
 
-    last = run_playbook(own_pair, "teardown.yml", "-e", "confirm=cn,sg", "-e", "teardown_data=true")
-    assert last.returncode == 0, last.stdout + last.stderr
-    assert f"The bucket {backups} is kept with all backups" in flat(last.stdout)
+    assert f"The bucket {backups} is kept with all backups" in flat(tear_down(own_pair, DATA))
     assert sorted(left(own_pair, "cn")["buckets"]) == ["bystander", backups]
 
     alone = run_playbook(own_pair, "teardown.yml", "-e", "confirm=cn,sg", "-e", "teardown_backups=true")
     assert alone.returncode != 0 and "It must come with -e teardown_data=true" in flat(alone.stdout)
-    everything = ("-e", "confirm=cn,sg", "-e", "teardown_data=true", "-e", "teardown_backups=true")
-    gone = run_playbook(own_pair, "teardown.yml", *everything)
-    assert gone.returncode == 0, gone.stdout + gone.stderr
+    tear_down(own_pair, EVERYTHING)
     assert left(own_pair, "cn") == {
         "tables": [], "streams": ["bystander"], "queues": ["bystander"], "parameters": ["/DDBReplication/bystander"],
         "users": ["bystander"], "roles": [], "functions": [], "mappings": [], "buckets": ["bystander"], "log groups": [],
