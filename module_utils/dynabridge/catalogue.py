@@ -183,14 +183,7 @@ def verified(backups: Iterable[Backup], kind: str) -> list[Backup]:
 
 def chains(backups: Iterable[Backup]) -> list[Span]:
     """Windows of incrementals put together where they meet, oldest first. Of one table."""
-    spans: list[Span] = []
-    for backup in sorted((b for b in backups if b.kind == INCREMENTAL), key=lambda b: (b.start or 0, b.moment)):
-        start = backup.start or 0
-        if spans and start <= spans[-1].end:
-            spans[-1] = Span(spans[-1].start, max(spans[-1].end, backup.moment))
-        else:
-            spans.append(Span(start, backup.moment))
-    return spans
+    return joined(Span(backup.start or 0, backup.moment) for backup in backups if backup.kind == INCREMENTAL)
 
 
 def reach(base: Backup, spans: Iterable[Span]) -> float:
@@ -202,17 +195,17 @@ def coverage(backups: Iterable[Backup]) -> list[Span]:
     """The moments that verified backups of one table reach, put together, oldest first."""
     spans: list[Span] = []
     for same_table in _lives(backups):
-        joined = chains(verified(same_table, INCREMENTAL))
-        spans += [Span(base.moment, reach(base, joined)) for base in verified(same_table, FULL)]
-    return _joined(spans)
+        held = chains(verified(same_table, INCREMENTAL))
+        spans += [Span(base.moment, reach(base, held)) for base in verified(same_table, FULL)]
+    return joined(spans)
 
 
 def gaps(backups: Iterable[Backup]) -> list[Span]:
     """Holes between the verified incrementals of one table."""
     holes = []
     for same_table in _lives(backups):
-        joined = chains(verified(same_table, INCREMENTAL))
-        holes += [Span(before.end, after.start) for before, after in pairwise(joined)]
+        held = chains(verified(same_table, INCREMENTAL))
+        holes += [Span(before.end, after.start) for before, after in pairwise(held)]
     return sorted(holes)
 
 
@@ -224,11 +217,12 @@ def _lives(backups: Iterable[Backup]) -> list[list[Backup]]:
     return list(lives.values())
 
 
-def _joined(spans: Iterable[Span]) -> list[Span]:
-    joined: list[Span] = []
+def joined(spans: Iterable[Span]) -> list[Span]:
+    """Spans put together where they meet, oldest first."""
+    whole: list[Span] = []
     for span in sorted(spans):
-        if joined and span.start <= joined[-1].end:
-            joined[-1] = Span(joined[-1].start, max(joined[-1].end, span.end))
+        if whole and span.start <= whole[-1].end:
+            whole[-1] = Span(whole[-1].start, max(whole[-1].end, span.end))
         else:
-            joined.append(span)
-    return joined
+            whole.append(span)
+    return whole
