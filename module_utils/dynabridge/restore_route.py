@@ -105,8 +105,8 @@ def _routes(
         return
     windows = _chain(base, moment, backups)
     if log is not None:
-        for count in range(len(windows) + 1):
-            yield _with_log(base, windows[:count], moment, log, margin)
+        yield _with_log(base, (), moment, log, margin)
+        yield _with_log(base, windows, moment, log, margin)
     reached = windows[-1].moment if windows else base.moment
     why = "no changes were captured, and incremental backups reach the ends of their windows only"
     yield Route(base, windows, None, (Lack(reached, moment, why),) if reached < moment else ())
@@ -114,7 +114,7 @@ def _routes(
 
 def _chain(base: Backup, moment: float, backups: Sequence[Backup]) -> tuple[Backup, ...]:
     """The windows that carry the base on without a hole, as far as they end by the moment."""
-    known = [b for b in verified(backups, INCREMENTAL) if b.table_id == base.table_id and b.moment <= moment]
+    known = [window for window in _windows(base, backups) if window.moment <= moment]
     reached, chain = base.moment, []
     while True:
         following = [b for b in known if (b.start or 0) <= reached < b.moment]
@@ -122,6 +122,19 @@ def _chain(base: Backup, moment: float, backups: Sequence[Backup]) -> tuple[Back
             return tuple(chain)
         chain.append(max(following, key=lambda backup: backup.moment))
         reached = chain[-1].moment
+
+
+def _ends(base: Backup, backups: Sequence[Backup]) -> set[float]:
+    """The moments that the base and its windows show."""
+    reached = {base.moment}
+    for window in _windows(base, backups):  # by their ends, so that each finds those before it
+        if any((window.start or 0) <= moment < window.moment for moment in reached):
+            reached.add(window.moment)
+    return reached
+
+
+def _windows(base: Backup, backups: Sequence[Backup]) -> list[Backup]:
+    return [window for window in verified(backups, INCREMENTAL) if window.table_id == base.table_id]
 
 
 def _with_log(base: Backup, windows: tuple[Backup, ...], moment: float, log: CapturedLog, margin: float) -> Route:
@@ -149,8 +162,7 @@ def recoverable(backups: Sequence[Backup], log: CapturedLog | None, margin: floa
     """Where every second can be brought back, oldest first; a moment by itself has equal ends. Of one table."""
     spans = []
     for base in verified(backups, FULL):
-        chain = _chain(base, float("inf"), backups)
-        for reached in [base.moment, *(window.moment for window in chain)]:
+        for reached in _ends(base, backups):
             spans.append(Span(reached, _as_far_as(reached, log, margin)))
     return joined(spans)
 
