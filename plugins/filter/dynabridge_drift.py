@@ -50,7 +50,7 @@ def backup_bucket_drift(info, wanted):
     differs = {
         "encryption key": _key(bucket) != wanted["kms_key_arn"],
         "ownership": _ownership(bucket) != wanted["ownership"],
-        "lifecycle": wanted["rule"] not in rules,
+        "lifecycle": any(rule not in rules for rule in wanted["rules"]),
     }
     return found + [
         f"set {name} of the bucket {bucket['name']}" for name, is_different in differs.items() if is_different

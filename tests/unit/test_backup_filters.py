@@ -59,7 +59,7 @@ WANTED = {
     "public_access": {"block_public_acls": True},
     "policy": {"Statement": []},
     "ownership": "BucketOwnerEnforced",
-    "rule": {"ID": "dynabridge-backups"},
+    "rules": [{"ID": "dynabridge-backups"}],
 }
 BUCKET = {
     "name": "b",
