@@ -2,7 +2,8 @@
 """A full backup and the changes after it, merged into the items that were there at a moment.
 
 Written for tables of any size: the base is read once, in whatever order its files come; changes are held as last_states
-holds them. Where those do not fit into memory, base lines are put apart in the same way and each part is merged by itself.
+holds them. Where those do not fit into memory, the base lines of items that changed are put apart in the same way, and each
+part is merged by itself.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ def merge(base: Iterable[bytes], states: LastStates, counts: Merged) -> Iterator
     if not states.spilled:
         yield from _merge_part(base, states, 0, counts)
         return
-    parts = _apart(base, states)
+    parts: dict[int, SpillFile] = {}
+    yield from _apart(base, states, parts, counts)
     for number in states.numbers():
         part = parts.get(number)
         yield from _merge_part(part.lines() if part else [], states, number, counts)
@@ -51,7 +53,7 @@ def _merge_part(base: Iterable[bytes], states: LastStates, number: int, counts: 
         state = known.get(key)
         if state is None:
             counts.kept += 1
-            yield line if line.endswith(b"\n") else line + b"\n"
+            yield _ended(line)
             continue
         met.add(key)
         if state[1]:
@@ -69,15 +71,23 @@ def base_key(line: bytes, names: tuple[str, ...]) -> tuple:
     """The key of a line of a full export. Raises DamagedExport for another line, or another table's."""
     try:
         return key_of(json.loads(line)["Item"], names)
-    except (ValueError, KeyError, TypeError, StopIteration) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedExport(f"holds a line that is no item with the key {' + '.join(names)}: {line[:80]!r}") from error
 
 
-def _apart(base: Iterable[bytes], states: LastStates) -> dict[int, SpillFile]:
-    parts: dict[int, SpillFile] = {}
+def _apart(base: Iterable[bytes], states: LastStates, parts: dict[int, SpillFile], counts: Merged) -> Iterator[bytes]:
+    """The lines of items without a change; the others go to the file of their part."""
     for line in base:
-        number = states.part_of(base_key(line, states.names))
+        key = base_key(line, states.names)
+        if not states.may_hold(key):
+            counts.kept += 1
+            yield _ended(line)
+            continue
+        number = states.part_of(key)
         if number not in parts:
             parts[number] = SpillFile(states.directory / f"base-{number:05d}")
-        parts[number].write(line if line.endswith(b"\n") else line + b"\n")
-    return parts
+        parts[number].write(_ended(line))
+
+
+def _ended(line: bytes) -> bytes:
+    return line if line.endswith(b"\n") else line + b"\n"

@@ -3,6 +3,7 @@
 
 import json
 import tempfile
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynabridge.change_lines import Order, captured_line, item_line, read_change
+from dynabridge.change_lines import Order, captured_line, item_line, key_of, read_change
 from dynabridge.errors import DamagedExport
 from dynabridge.last_states import LastStates
 from dynabridge.merge import Merged, merge
+from tests import strategies
 
 HASH, RANGE = "PK", "SK"
 KEYS = {
@@ -111,16 +113,18 @@ def test_base_and_captured_changes_give_what_was_there(data, kind, steps, budget
 
 @given(st.data(), st.sampled_from(sorted(KEYS)), writes, st.sampled_from([LARGE, TINY]))
 def test_base_windows_and_captured_changes_give_what_was_there(data, kind, steps, budget):
-    """GIVEN incrementals from the base on, each after the one before or reaching back into it, and captured changes from before
-    the last one's end WHEN merged THEN the items are those that were there."""
+    """GIVEN incrementals from the base on, each from the end of the one before, and captured changes from before the last one's
+    end WHEN merged THEN the items are those that were there.
+
+    A window that reaches back behind its base would not do: what was born and gone in it has no line, and the base may hold it.
+    """
     history = History(kind, steps)
     base = data.draw(st.integers(0, len(steps)))
     end = data.draw(st.integers(base, len(steps)))
     edges = sorted({base, *data.draw(st.lists(st.integers(base, end), max_size=3))})
     lines = []
     for phase, (start, stop) in enumerate(pairwise(edges)):
-        back = data.draw(st.integers(0, 2))
-        lines += [(WINDOWS + phase, line) for line in history.window(max(0, start - back), stop)]
+        lines += [(WINDOWS + phase, line) for line in history.window(start, stop)]
     lines += [(CAPTURED, line) for line in history.captured(data.draw(st.integers(0, edges[-1])), end)]
     assert merged(history, history.full(base), data.draw(st.permutations(lines)), budget) == history.at(end)
 
@@ -137,6 +141,20 @@ class TestCounts:
         assert counts == Merged(kept=1, replaced=1, removed=1, added=1)
 
 
+class TestKeys:
+    @pytest.mark.parametrize("spelling", ["100", "100.0", "1E2", "1e+2", "+100", "0100", "1000E-1"])
+    def test_spellings_of_a_number_are_one_key(self, spelling):
+        assert key_of({"SK": {"N": spelling}}, ("SK",)) == (("N", "100"),)
+
+    @given(strategies.numbers, strategies.numbers)
+    def test_two_numbers_are_two_keys(self, one, other):
+        keys = [key_of({"SK": {"N": number}}, ("SK",)) for number in (one, other)]
+        assert (keys[0] == keys[1]) == (Decimal(one) == Decimal(other))
+
+    def test_text_and_number_are_two_keys(self):
+        assert key_of({"PK": {"S": "1.0"}}, ("PK",)) == (("S", "1.0"),)
+
+
 class TestLines:
     def test_a_captured_line_reads_as_one_of_an_incremental_export(self):
         history = History("string", [(0, False), (0, True)])
@@ -144,6 +162,54 @@ class TestLines:
         assert put.new == {"PK": {"S": "k0"}, "at": {"N": "0"}} and put.old is None
         assert delete.new is None and delete.old == put.new
         assert put.order(CAPTURED) < delete.order(CAPTURED), "one second, two sequence numbers"
+
+    @given(
+        keys=st.dictionaries(strategies.texts, strategies.json_values, min_size=1, max_size=2),
+        images=st.tuples(*[st.none() | st.dictionaries(strategies.texts, strategies.json_values, max_size=4)] * 2),
+        sequence=st.integers(0, 10**39),
+        ascii_only=st.booleans(),
+        end=st.sampled_from([b"", b"\n"]),
+    )
+    def test_the_quick_way_reads_what_the_plain_way_reads(self, keys, images, sequence, ascii_only, end):
+        """GIVEN any change, compact (as AWS writes it) or with blanks, members in order or not THEN the same is read, and the
+        item's line holds the new image."""
+        metadata = {"WriteTimestampMicros": {"N": "17"}} | (
+            {"SequenceNumber": {"S": str(sequence)}} if sequence else {}
+        )
+        present = {
+            name: image for name, image in zip(("OldImage", "NewImage"), images, strict=True) if image is not None
+        }
+        members = {"Metadata": metadata, "Keys": keys, **present}
+        compact = json.dumps(members, separators=(",", ":"), ensure_ascii=ascii_only).encode() + end
+        reversed_order = json.dumps(dict(reversed(members.items())), separators=(",", ":")).encode()
+        expected = (keys, 17, sequence, *(images))
+        for line in (compact, json.dumps(members).encode() + end, reversed_order):
+            change = read_change(line)
+            assert change[:5] == expected
+            item = change.item_line()
+            assert (json.loads(item) if item else None) == ({"Item": images[1]} if images[1] is not None else None)
+            assert not item or (item.endswith(b"}\n") and item.count(b"\n") == 1)
+        assert read_change(compact).text or images[1] is None, "the quick way"
+
+    def test_names_of_members_within_items_mislead_nobody(self):
+        """GIVEN attributes that are named as members of a line are, and hold what such a line holds THEN the change is read."""
+        old = {"PK": {"S": "a"}, "NewImage": {"M": {"NewImage": {"S": ',"NewImage":{}'}}}, 'x"NewImage': {"N": "1"}}
+        new = {"PK": {"S": "a"}, "OldImage": {"S": '\\","NewImage":{'}, "Keys": {"NULL": True}}
+        line = {
+            "Metadata": {"WriteTimestampMicros": {"N": "1"}},
+            "Keys": {"PK": {"S": "a"}},
+            "OldImage": old,
+            "NewImage": new,
+        }
+        change = read_change(json.dumps(line, separators=(",", ":")).encode())
+        assert (change.old, change.new) == (old, new) and json.loads(change.text) == new
+
+    def test_half_a_surrogate_pair_is_carried_along(self):
+        """GIVEN text that UTF-8 cannot hold THEN it goes through as the escape that it came as."""
+        line = (
+            b'{"Keys":{"PK":{"S":"a"}},"Metadata":{"WriteTimestampMicros":{"N":"1"}},"NewImage":{"PK":{"S":"\\ud800"}}}'
+        )
+        assert json.loads(read_change(line).item_line()) == {"Item": {"PK": {"S": "\ud800"}}}
 
     def test_order_without_sequence_is_by_time(self):
         change = read_change(b'{"Metadata":{"WriteTimestampMicros":{"N":"17"}},"Keys":{"PK":{"S":"a"}}}')

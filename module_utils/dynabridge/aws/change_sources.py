@@ -76,7 +76,7 @@ class Sources:
         for change, phase in self.changes():
             try:
                 states.add(change, phase)
-            except (KeyError, StopIteration, AttributeError, TypeError) as error:
+            except (ValueError, KeyError, AttributeError, TypeError) as error:
                 raise DamagedExport(
                     f"a change of table {self.plan.table} has no key {' + '.join(states.names)}: {str(change.keys)[:80]}"
                 ) from error
@@ -84,8 +84,8 @@ class Sources:
 
     def _changes(self) -> Iterator[tuple[ChangeLine, int]]:
         for phase, window in enumerate(self.plan.windows):
-            for line in self._whole(self._files(window.folder)):
-                yield read_change(line), phase
+            for change in self._whole(self._files(window.folder), read_change):
+                yield change, phase
         log = self.plan.log
         if log is None:
             return
@@ -95,8 +95,7 @@ class Sources:
             listed.key
             for listed in log_objects(self.objects, self.plan.table, log.start, log.end, self.plan.changes_prefix)
         )
-        for line in self._lines(keys):
-            change = read_change(line)
+        for change in self._lines(keys, read_change):
             # The time of a record is rounded down to the second that it was written in.
             if first <= change.micros and change.micros + MICROS <= end:
                 yield change, captured
@@ -104,13 +103,13 @@ class Sources:
     def _files(self, folder: str) -> list[DataFile]:
         return read_manifests(self.objects, folder).files
 
-    def _whole(self, files: Iterable[DataFile]) -> Iterator[bytes]:
-        """Lines of data files, counted against the manifest."""
+    def _whole(self, files: Iterable[DataFile], parse: Callable[[bytes], Any] | None = None) -> Iterator[Any]:
+        """Lines of data files, parsed, and counted against the manifest."""
         files = [file for file in files if file.items]
         bodies = self._fetched(file.key for file in files)
         for file, body in zip(files, bodies, strict=True):
             count = 0
-            for line in self._read(file.key, body):
+            for line in self._read(file.key, body, parse):
                 count += 1
                 yield line
             if count != file.items:
@@ -118,14 +117,14 @@ class Sources:
                     f"s3://{self.objects.bucket}/{file.key} holds {count:,} lines, its manifest says {file.items:,}"
                 )
 
-    def _lines(self, keys: Iterable[str]) -> Iterator[bytes]:
+    def _lines(self, keys: Iterable[str], parse: Callable[[bytes], Any]) -> Iterator[Any]:
         keys = list(keys)
         for key, body in zip(keys, self._fetched(keys), strict=True):
-            yield from self._read(key, body)
+            yield from self._read(key, body, parse)
 
-    def _read(self, key: str, body: Iterable[bytes]) -> Iterator[bytes]:
+    def _read(self, key: str, body: Iterable[bytes], parse: Callable[[bytes], Any] | None) -> Iterator[Any]:
         try:
-            yield from lines_of(body)
+            yield from map(parse, lines_of(body)) if parse else lines_of(body)
         except DamagedExport as error:
             raise DamagedExport(f"s3://{self.objects.bucket}/{key} {error}") from error
 
