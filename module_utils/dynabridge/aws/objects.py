@@ -14,6 +14,9 @@ from ..exports import CHUNK
 from .answers import error_code
 
 MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
+KMS_HINT = ". The key that encrypts must let the caller use it: kms:Decrypt to read, kms:GenerateDataKey too to write"
+ALREADY_ACTIVE = "ObjectAlreadyInActiveTierError"
+UNDER_WAY = frozenset({"RestoreAlreadyInProgress", ALREADY_ACTIVE})
 
 
 class Listed(NamedTuple):
@@ -70,6 +73,25 @@ class Objects:
         except BotoCoreError as error:  # the connection broke on the way
             raise BackupError(f"cannot be read to its end ({error})") from error
 
+    def head(self, key: str) -> dict[str, Any] | None:
+        """What S3 says of the object: StorageClass, Restore, ArchiveStatus; None when it is not there."""
+        try:
+            return self.s3.head_object(**self._where, Key=key)
+        except ClientError as error:
+            if error_code(error) in MISSING:
+                return None
+            raise self._refused("looked at", key, error) from error
+
+    def fetch_from_archive(self, key: str, request: dict[str, Any]) -> str:
+        """Ask for a copy of an archived object; '' or the code of S3's answer where that says how it stands already."""
+        try:
+            self.s3.restore_object(**self._where, Key=key, RestoreRequest=request)
+        except ClientError as error:
+            if error_code(error) in UNDER_WAY:
+                return error_code(error)
+            raise self._refused("retrieved", key, error) from error
+        return ""
+
     def put(self, key: str, body: bytes, content_type: str = "application/json") -> None:
         try:
             # A bucket with Object Lock takes nothing without a checksum, and not every boto3 sends one by itself.
@@ -79,6 +101,13 @@ class Objects:
 
     def put_json(self, key: str, document: Any) -> None:
         self.put(key, json.dumps(document, indent=1).encode() + b"\n")
+
+    def ask(self, what: str, operation: str, key: str, **arguments: Any) -> Any:
+        """Any other call about one object; ``what`` is done to it, as ``written``."""
+        try:
+            return getattr(self.s3, operation)(**self._where, Key=key, **arguments)
+        except ClientError as error:
+            raise self._refused(what, key, error) from error
 
     def _pages(self, prefix: str, **more: str) -> Iterator[dict]:
         try:
@@ -92,6 +121,6 @@ class Objects:
             return BackupError(f"bucket {self.bucket} is not there: run deploy.yml --tags backup, or correct its name")
         if code == "InvalidObjectState":
             return ArchivedObject(f"s3://{self.bucket}/{key} lies in an archive class: it has to be retrieved first")
-        return BackupError(
-            f"s3://{self.bucket}/{key} cannot be {what} ({code}): {error.response['Error'].get('Message', '')}"
-        )
+        message = error.response["Error"].get("Message", "")
+        hint = KMS_HINT if "kms" in f"{code} {message}".lower() else ""
+        return BackupError(f"s3://{self.bucket}/{key} cannot be {what} ({code}): {message}{hint}")
