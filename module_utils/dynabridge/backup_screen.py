@@ -9,6 +9,7 @@ from typing import Any
 
 from .backup_report import age
 from .catalogue import VERIFIED
+from .spelling import size_text
 
 WIDTH = 120
 MOST = 3  # entries of one kind that are named; the values have them all
@@ -43,14 +44,14 @@ def _table(side: str, currency: str, table: Mapping[str, Any]) -> list[str]:
 def _columns(currency: str, table: Mapping[str, Any]) -> str:
     last, limit = table["last"], table["max_age_hours"]
     of_last = (
-        (_seconds(last["moment"]), age(last["age_hours"]), f"{last['items']:,}", _size(last["billed_bytes"]))
+        (_seconds(last["moment"]), age(last["age_hours"]), f"{last['items']:,}", size_text(last["billed_bytes"]))
         if last
         else ("none", "-", "-", "-")
     )
     moment, old, items, size = of_last
     return (
         f"{moment:<20} {old:>6} {'-' if limit is None else age(limit):>6} {items:>12} {size:>8}"
-        f" {_size(table['stored_bytes']):>8} {_money(currency, table['cost']):>12} {'ok' if table['ok'] else 'NOT OK'}"
+        f" {size_text(table['stored_bytes']):>8} {_money(currency, table['cost']):>12} {'ok' if table['ok'] else 'NOT OK'}"
     )
 
 
@@ -77,7 +78,7 @@ def _details(table: Mapping[str, Any]) -> list[str]:
 def _stock(table: Mapping[str, Any]) -> str:
     good = f"verified: {table['full']:,} full, {table['incremental']:,} incremental"
     others = [f"{number:,} {name}" for name, number in table["states"].items() if name != VERIFIED]
-    classes = [f"{_size(size)} in {name}" for name, size in table["storage_classes"].items()]
+    classes = [f"{size_text(size)} in {name}" for name, size in table["storage_classes"].items()]
     soon = table["expiring"]
     going = [f"{len(soon):,} will expire soon, the next on {soon[0]['at'][:10]}"] if soon else []
     return "; ".join([", ".join([good, *others]), *classes, *going])
@@ -95,7 +96,7 @@ def _spans(spans: Sequence[Mapping[str, str]]) -> str:
 def _side(report: Mapping[str, Any]) -> list[str]:
     tables, cost = report["tables"], report["cost"]
     good = sum(table["ok"] for table in tables)
-    text = f"{report['side']}: {good} of {len(tables)} tables ok; {_size(report['stored_bytes'])} in {report['bucket']}"
+    text = f"{report['side']}: {good} of {len(tables)} tables ok; {size_text(report['stored_bytes'])} in {report['bucket']}"
     if cost:
         parts = ", ".join(f"{word} {cost[name]:,.2f}" for word, name in PARTS.items())
         text += f"; {_money(report['currency'], cost)} a month ({parts})"
@@ -110,14 +111,6 @@ def _wrapped(text: str, indent: str) -> list[str]:
 def _seconds(moment: str) -> str:
     """ISO text without a fraction."""
     return f"{moment[:19]}Z"
-
-
-def _size(size: float) -> str:
-    for unit in ("B", "KB", "MB", "GB"):
-        if size < 1024:
-            return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:,.1f} TB"
 
 
 def _money(currency: str, cost: Mapping[str, Any] | None) -> str:

@@ -6,6 +6,8 @@ The name of a run follows from what is restored to where, so the same command gi
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 RESTORES = "restore"
 PLAN = "plan.json"
 MERGED = "merged.json"  # written last: without it the data set does not count
@@ -22,3 +24,13 @@ def run_of(target_table: str, plan_id: str) -> str:
 def folder_of(run: str, prefix: str = RESTORES) -> str:
     """The run's folder, with a slash at its end."""
     return f"{prefix}/{run}/"
+
+
+def target_of(table: str, moment: float, day: str = "") -> str:
+    """Where a table is restored to when nobody says so: ``user-cn-restored-2026-11-20``, ``...-20261120T101503Z``."""
+    return f"{table}-restored-{day or datetime.fromtimestamp(moment, UTC).strftime('%Y%m%dT%H%M%SZ')}"
+
+
+def history_key(folder: str, table: str, ended: str) -> str:
+    """Where the report of a drill stays: ``drills/user-cn/20261120T101503Z.json``; ``ended``: ISO text."""
+    return f"{folder}/{table}/{ended[:19].replace('-', '').replace(':', '')}Z.json"

@@ -113,7 +113,7 @@ def plan_from(document: Mapping[str, Any]) -> Plan:
             backup_from(document["base"]),
             tuple(backup_from(window) for window in document["windows"]),
             LogPart(read_time(log["start"]), read_time(log["end"]), int(log["objects"]), int(log["bytes"]))
-            if log
+            if log is not None
             else None,
             tuple(Lack(read_time(hole["start"]), read_time(hole["end"]), hole["why"]) for hole in document["holes"]),
             tuple(document.get("notes", ())),

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ansible module: write the report of a restore, in the backup bucket and on this machine."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: dynamodb_restore_report
+short_description: Write the report of a DynamoDB table that was restored
+version_added: 0.1.0
+description:
+  - Puts together what the modules that restored a table have found, and keeps it beside the restore in the backup bucket, and
+    on this machine.
+author:
+  - dynabridge contributors (!UNKNOWN)
+options:
+  plan:
+    description: The plan that was followed, as RV(dynamodb_restore_info#module:plans) gives it.
+    type: dict
+    required: true
+  target_table:
+    description: The table that was restored.
+    type: str
+    required: true
+  steps:
+    description: Results of the modules that did the work, in their order. Those that were skipped count nothing.
+    type: list
+    elements: dict
+    default: []
+  verification:
+    description: Result of M(dynamodb_compare_info). Empty when nothing was compared.
+    type: dict
+    default: {}
+  began:
+    description: Epoch seconds at which the emergency began.
+    type: float
+    required: true
+  history:
+    description: Folder of the bucket that keeps the report for good, as V(drills). Only the restore's own when empty.
+    type: str
+    default: ''
+  dest:
+    description: Directory of this machine for the report. None when empty.
+    type: str
+    default: ''
+  bucket_region:
+    description: Region of the plan's bucket. The module's own when empty.
+    type: str
+    default: ''
+  bucket_owner:
+    description: Account that the bucket must belong to. Any when empty.
+    type: str
+    default: ''
+  role_arn:
+    description: Role to work under. The caller's own rights when empty.
+    type: str
+    default: ''
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+attributes:
+  check_mode:
+    support: full
+    description: Writes nothing.
+"""
+
+EXAMPLES = r"""
+- name: Keep the report
+  dynamodb_restore_report:
+    plan: "{{ plan }}"
+    target_table: user-cn-restored-2026-11-20
+    steps: ["{{ merged }}", "{{ restored }}"]
+    verification: "{{ compared }}"
+    began: "{{ found.planned_at }}"
+    dest: reports
+"""
+
+RETURN = r"""
+report:
+  description: The report.
+  returned: always
+  type: dict
+text:
+  description: The report in lines.
+  returned: always
+  type: list
+  elements: str
+files:
+  description: Where it was written.
+  returned: always
+  type: list
+  elements: str
+"""
+
+import json
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
+    from ansible.module_utils.dynabridge.aws.objects import Objects
+    from ansible.module_utils.dynabridge.aws.session import client_maker
+    from botocore.exceptions import BotoCoreError, ClientError
+
+from ansible.module_utils.dynabridge.errors import DynabridgeError, SettingsError
+from ansible.module_utils.dynabridge.restore_layout import REPORT, folder_of, history_key, run_of
+from ansible.module_utils.dynabridge.restore_plan import plan_from
+from ansible.module_utils.dynabridge.restore_report import report_lines, report_of
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+ARGUMENT_SPEC = {
+    "plan": {"type": "dict", "required": True},
+    "target_table": {"type": "str", "required": True},
+    "steps": {"type": "list", "elements": "dict", "default": []},
+    "verification": {"type": "dict", "default": {}},
+    "began": {"type": "float", "required": True},
+    "history": {"type": "str", "default": ""},
+    "dest": {"type": "str", "default": ""},
+    "bucket_region": {"type": "str", "default": ""},
+    "bucket_owner": {"type": "str", "default": ""},
+    "role_arn": {"type": "str", "default": ""},
+}
+
+
+def keep(report: dict[str, Any], objects: Any, run: str, params: dict[str, Any]) -> list[str]:
+    """Write the report where it belongs; gives the places."""
+    keys = [folder_of(run) + REPORT]
+    if params["history"]:
+        keys.append(history_key(params["history"], report["table"], report["ended"]))
+    for key in keys:
+        objects.put_json(key, report)
+    places = [f"s3://{objects.bucket}/{key}" for key in keys]
+    if params["dest"]:
+        path = Path(params["dest"]) / f"restore_{run}.json"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise SettingsError(
+                f"the report cannot be written to {path}: {error.strerror}; it is in {places[0]}"
+            ) from error
+        places.append(str(path))
+    return places
+
+
+def main() -> None:
+    module = AnsibleAWSModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    params = module.params
+    places: list[str] = []
+    try:
+        plan = plan_from(params["plan"])
+        target = {"table": params["target_table"], "region": module.region}
+        report = report_of(
+            params["plan"], target, params["steps"], params["verification"] or None, params["began"], time.time()
+        )
+        if not module.check_mode:
+            s3 = client_maker(module)("s3", region=params["bucket_region"] or module.region)
+            objects = Objects(s3, plan.bucket, params["bucket_owner"])
+            places = keep(report, objects, run_of(params["target_table"], plan.id), params)
+    except DynabridgeError as error:
+        module.fail_json(msg=str(error))
+    except (ClientError, BotoCoreError) as error:
+        module.fail_json_aws(error, msg=f"Cannot keep the report of {params['target_table']}")
+    module.exit_json(changed=bool(places), report=report, text=report_lines(report), files=places)
+
+
+if __name__ == "__main__":
+    main()
