@@ -11,7 +11,8 @@ from .exports import read_time
 from .spelling import size_text
 
 VERSION = 1
-PHASES = ("plan", "retrieve", "merge", "import", "reapply", "apply", "verify")
+# retrieve: from archive classes; fill: the import, or writing; settle: all that an import leaves out.
+PHASES = ("plan", "retrieve", "merge", "fill", "settle", "apply", "verify")
 
 
 def report_of(
@@ -25,16 +26,16 @@ def report_of(
     """The report. Times are ISO text, durations seconds.
 
     plan: as dynamodb_restore_info gives it; target: ``table`` and ``region``; steps: results of the modules that worked, each
-    with ``phases`` (seconds by phase) and what it knows of ``changes``, ``rows``, ``last_change``, ``warnings``;
+    with ``phases`` (seconds by phase) and what it knows of ``changes``, ``rows``, ``last_change``, ``left_out``;
     verification: result of dynamodb_compare_info, None where there was none; began, ended: epoch seconds.
     """
     phases: dict[str, float] = {}
-    warnings: list[str] = []
+    left_out: list[str] = []
     known: dict[str, Any] = {}
     for step in steps:
         for name, seconds in (step.get("phases") or {}).items():
             phases[name] = round(phases.get(name, 0) + float(seconds), 3)
-        warnings += step.get("warnings_of_restore") or []
+        left_out += step.get("left_out") or []
         known |= {name: step[name] for name in ("rows", "changes", "last_change") if step.get(name) is not None}
     last = known.get("last_change")
     moment = read_time(plan["moment"])
@@ -54,18 +55,14 @@ def report_of(
         "last_change": last,
         "holes": plan["holes"],
         "notes": plan.get("notes", []),
-        "warnings": warnings,
+        "left_out": left_out,
         "verification": _verified(verification),
-        "phases": {name: phases[name] for name in sorted(phases, key=_order)},
+        "phases": {name: phases[name] for name in sorted(phases, key=PHASES.index) if phases[name]},
         "rto_seconds": round(ended - began, 3),
         "rpo_seconds": round(moment - read_time(last or plan["base"]["moment"]), 3),
         "began": iso(began),
         "ended": iso(ended),
     }
-
-
-def _order(phase: str) -> int:
-    return PHASES.index(phase) if phase in PHASES else len(PHASES)
 
 
 def _verified(verification: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -125,4 +122,5 @@ def report_lines(report: Mapping[str, Any]) -> list[str]:
     lines += [
         f"  MAY BE MISSING: changes from {hole['start']} to {hole['end']}: {hole['why']}" for hole in report["holes"]
     ]
-    return lines + [f"  note: {note}" for note in [*report["notes"], *report["warnings"]]]
+    lines += [f"  left out: {what}" for what in report["left_out"]]
+    return lines + [f"  note: {note}" for note in report["notes"]]
