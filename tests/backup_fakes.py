@@ -26,6 +26,10 @@ class FakeS3:
     def __init__(self, bucket=BUCKET):
         self.bucket, self.objects, self.classes, self.errors = bucket, Bucket(), {}, {}
         self.rules, self.owners, self.pages, self.gets = [], set(), 0, []
+        self.uploads, self.keys_used = (
+            {},
+            {},
+        )  # parts of uploads that are neither finished nor aborted; KMS keys by object
 
     def _asked(self, operation, bucket, owner, key=""):
         self.owners.add(owner)
@@ -63,10 +67,38 @@ class FakeS3:
             raise aws_error("NoSuchKey")
         return {"Body": StreamingBody(io.BytesIO(self.objects[Key]), len(self.objects[Key]))}
 
-    def put_object(self, Bucket, Key, Body, ContentType, ChecksumAlgorithm, ExpectedBucketOwner=""):
+    def put_object(self, Bucket, Key, Body, ContentType, ChecksumAlgorithm, ExpectedBucketOwner="", **encryption):
         assert ChecksumAlgorithm, "Object Lock wants one"
         self._asked("put_object", Bucket, ExpectedBucketOwner, Key)
         self.objects[Key] = Body
+        self.keys_used[Key] = encryption.get("SSEKMSKeyId", "")
+
+    def create_multipart_upload(
+        self, Bucket, Key, ContentType, ChecksumAlgorithm, ExpectedBucketOwner="", **encryption
+    ):
+        assert ChecksumAlgorithm, "Object Lock wants one"
+        self._asked("create_multipart_upload", Bucket, ExpectedBucketOwner, Key)
+        self.keys_used[Key] = encryption.get("SSEKMSKeyId", "")
+        self.uploads[Key] = {}
+        return {"UploadId": Key}
+
+    def upload_part(self, Bucket, Key, UploadId, PartNumber, Body, ChecksumAlgorithm, ExpectedBucketOwner=""):
+        self._asked("upload_part", Bucket, ExpectedBucketOwner, Key)
+        self.uploads[UploadId][PartNumber] = Body
+        return {"ETag": f'"{PartNumber}"', "ChecksumCRC32": "AAAAAA=="}
+
+    def complete_multipart_upload(self, Bucket, Key, UploadId, MultipartUpload, ExpectedBucketOwner=""):
+        self._asked("complete_multipart_upload", Bucket, ExpectedBucketOwner, Key)
+        parts = self.uploads.pop(UploadId)
+        numbers = [part["PartNumber"] for part in MultipartUpload["Parts"]]
+        assert numbers == sorted(parts) and all(
+            part["ETag"] == f'"{part["PartNumber"]}"' for part in MultipartUpload["Parts"]
+        )
+        self.objects[Key] = b"".join(parts[number] for number in numbers)
+
+    def abort_multipart_upload(self, Bucket, Key, UploadId, ExpectedBucketOwner=""):
+        self._asked("abort_multipart_upload", Bucket, ExpectedBucketOwner, Key)
+        del self.uploads[UploadId]
 
     def get_bucket_lifecycle_configuration(self, Bucket, ExpectedBucketOwner=""):
         self._asked("get_bucket_lifecycle_configuration", Bucket, ExpectedBucketOwner)

@@ -23,7 +23,7 @@ Key = tuple[tuple[str, Any], ...]
 State = tuple[Order, bytes]  # the line of the item; empty: it was deleted
 PARTS = 64
 PART_SHARE = 0.25  # of the budget that a part may take when it is read back; the rest is the dictionary's own
-BUFFER = 1 << 16
+BUFFER, SMALLEST_BUFFER = 1 << 16, 1 << 12  # of a part's file; there are two of them for each part
 OVERHEAD = 400  # bytes that an entry takes beside its line, measured
 MARK_BITS = 28  # of the map: 32 MB; of 10 million items that changed it takes one in 27 others for changed
 
@@ -39,6 +39,7 @@ class LastStates:
         self.names, self.directory, self.budget = names, directory, budget
         self.parts = max(PARTS, math.ceil(expected / (budget * PART_SHARE)))
         self.spilled = False
+        self.buffer = max(SMALLEST_BUFFER, min(BUFFER, budget // (4 * self.parts)))
         self.changes = self.newest = 0
         self._marks = bytearray()
         self._states: dict[Key, State] = {}
@@ -87,6 +88,10 @@ class LastStates:
         """The parts there are."""
         return range(self.parts if self.spilled else 1)
 
+    def file(self, kind: str, number: int) -> SpillFile:
+        """A file for lines of a part."""
+        return SpillFile(self.directory / f"{kind}-{number:05d}", self.buffer)
+
     def _spill(self) -> None:
         self.spilled = True
         self._marks = bytearray(1 << MARK_BITS - 3)
@@ -97,7 +102,7 @@ class LastStates:
     def _write(self, key: Key, order: Order, line: bytes) -> None:
         number = self.part_of(key)
         if number not in self._files:
-            self._files[number] = SpillFile(self.directory / f"changes-{number:05d}")
+            self._files[number] = self.file("changes", number)
         place, bit = _mark_of(key)
         self._marks[place] |= bit
         # One line a change: its order, its key, its item.
@@ -126,15 +131,15 @@ def _mark_of(key: Key) -> tuple[int, int]:
 class SpillFile:
     """A file of lines that is written in large pieces and open only while it is: there may be thousands."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, buffer: int = BUFFER) -> None:
+        self.path, self._limit = path, buffer
         self._buffer: list[bytes] = []
         self._size = 0
 
     def write(self, line: bytes) -> None:
         self._buffer.append(line)
         self._size += len(line)
-        if self._size >= BUFFER:
+        if self._size >= self._limit:
             self.flush()
 
     def flush(self) -> None:

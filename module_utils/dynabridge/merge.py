@@ -85,7 +85,7 @@ def _apart(base: Iterable[bytes], states: LastStates, parts: dict[int, SpillFile
             continue
         number = states.part_of(key)
         if number not in parts:
-            parts[number] = SpillFile(states.directory / f"base-{number:05d}")
+            parts[number] = states.file("base", number)
         parts[number].write(_ended(line))
 
 
