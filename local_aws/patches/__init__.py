@@ -26,6 +26,9 @@ PATCHES = (
     "notification_filters",
     "application_autoscaling",
     "export",
+    "imports",
+    "table_keys",
+    "retrieval",
     "ec2",
     "faults",
 )

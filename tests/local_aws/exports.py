@@ -20,7 +20,13 @@ from local_aws.state import StateDirectory
 
 # AWS takes minutes for an export, wants 15 minutes in an incremental one, and lets an explicit ExportTime
 # come no closer than five minutes: here all that is seconds.
-SETTINGS = {"LOCAL_AWS_EXPORT_SECONDS": "0.3", "LOCAL_AWS_EXPORT_MIN_WINDOW": "1", "LOCAL_AWS_PITR_LAG": "0"}
+SETTINGS = {
+    "LOCAL_AWS_EXPORT_SECONDS": "0.3",
+    "LOCAL_AWS_EXPORT_MIN_WINDOW": "1",
+    "LOCAL_AWS_PITR_LAG": "0",
+    "LOCAL_AWS_IMPORT_SECONDS": "0.3",
+    "LOCAL_AWS_RETRIEVAL_SECONDS": "0.5",
+}
 
 
 class Cloud:

@@ -49,25 +49,24 @@ def _job_arns(body, region, account_id) -> list[str]:
 
 def bucket_refusal(partition: str, region: str, bucket: str, keys: list[str], algorithm: str) -> str | None:
     """Why the caller of the current request may not write these objects; None if they may."""
+    wanted = [(action, f"arn:{partition}:s3:::{bucket}/{key}") for action in BUCKET_ACTIONS for key in keys]
+    return refusal("s3", region, wanted, {"s3:x-amz-server-side-encryption": algorithm})
+
+
+def refusal(service: str, region: str, wanted: list[tuple[str, str]], context: dict) -> str | None:
+    """Why the caller of the current request may not do one of these (action, ARN); None if they may."""
     access_key = iam_evaluator._verified_key.get()
     if not app.AUTH or not access_key:
         return None  # root, whose keys are never checked
-    # DynamoDB itself reaches S3 by TLS, so a bucket policy that demands it is satisfied.
+    # DynamoDB itself reaches the others by TLS, so a policy that demands it is satisfied.
     origin = iam_evaluator._request_origin.set((iam_evaluator._request_origin.get()[0], True))
     try:
-        for action in BUCKET_ACTIONS:
-            for key in keys:
-                arn = f"arn:{partition}:s3:::{bucket}/{key}"
-                denied = iam_evaluator.enforce(
-                    access_key,
-                    action,
-                    "s3",
-                    region,
-                    resource_arn=arn,
-                    service_context={"s3:x-amz-server-side-encryption": algorithm},
-                )
-                if denied is not None:
-                    return _message(denied, action, arn)
+        for action, arn in wanted:
+            denied = iam_evaluator.enforce(
+                access_key, action, service, region, resource_arn=arn, service_context=context
+            )
+            if denied is not None:
+                return _message(denied, action, arn)
     finally:
         iam_evaluator._request_origin.reset(origin)
     return None
