@@ -102,7 +102,7 @@ class FakeDynamoDB:
         self._change(action, arguments)
 
     def _refusal(self, arguments):
-        codes = self.fate.get((arguments.get("Item") or arguments["Key"])["PK"]["S"])
+        codes = self.fate.get((arguments.get("Item") or arguments["Key"])["PK"].get("S"))
         if codes and (code := codes.pop(0)):
             return code
         return None if holds(arguments, self._stored(arguments)) else "ConditionalCheckFailed"
