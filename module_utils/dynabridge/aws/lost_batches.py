@@ -90,6 +90,84 @@ class StreamReader:
         return client.get_shard_iterator(**stream, ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
 
 
+@dataclass(frozen=True)
+class Inbox:
+    """A queue whose messages are deleted when they were taken in, and not before.
+
+    visibility: seconds that a message is ours. looks: how often in a row nothing must come until there is nothing.
+    until: time.monotonic after which no other message is taken.
+    """
+
+    sqs: Any
+    queue: str
+    visibility: int = VISIBILITY_SECONDS
+    looks: int = 2
+    until: float = float("inf")
+
+    def empty(self, take_in: Callable[[dict[str, Any]], None], problems: list[str], most: int) -> int:
+        """Take in up to ``most`` messages; gives how many. Raises ClientError where the queue cannot be read."""
+        url = self.sqs.get_queue_url(QueueName=self.queue)["QueueUrl"]
+        left: list[str] = []
+        taken = 0
+        try:
+            for message in self._messages(url, most):
+                handle = message["ReceiptHandle"]
+                left.append(handle)
+                try:
+                    take_in(message)
+                except (ClientError, BotoCoreError, DynabridgeError) as error:
+                    problems.append(f"queue {self.queue}: message {message['MessageId']} was left there: {error}")
+                    continue
+                self.sqs.delete_message(QueueUrl=url, ReceiptHandle=handle)
+                left.pop()
+                taken += 1
+        finally:
+            # Not before the end: a message that is visible again at once would be taken again and again.
+            for handle in left:
+                self.sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=0)
+        return taken
+
+    def _messages(self, url: str, most: int) -> Iterator[dict[str, Any]]:
+        """One at a time, because each may take a while."""
+        taken = empty = 0
+        while taken < most and empty < self.looks and time.monotonic() < self.until:
+            answer = self.sqs.receive_message(
+                QueueUrl=url,
+                MaxNumberOfMessages=1,
+                WaitTimeSeconds=1,  # asks all of the queue's servers
+                VisibilityTimeout=self.visibility,
+                AttributeNames=["SentTimestamp"],
+            )
+            messages = answer.get("Messages", [])
+            taken, empty = taken + len(messages), 0 if messages else empty + 1
+            yield from messages
+
+
+def reread(reader: StreamReader, batch: LostBatch, keep: Callable[[list[dict[str, Any]]], None]) -> tuple[str, str]:
+    """Hand what the stream still has of a batch to ``keep``, some hundreds of events at a time.
+
+    Gives the first sequence number of that, '' for none, and what to say of what is missing before it. Raises EndNotReached.
+    """
+    first = last = ""
+    try:
+        for events in _chunks(reader.read(batch), 500):
+            keep(events)
+            first, last = first or _number(events[0]), _number(events[-1])
+    except ClientError as error:
+        if error_code(error) not in GONE:
+            raise
+        if not first:
+            return "", f"the stream or its shard is gone ({error_code(error)})"
+    if not first:
+        return "", "the stream has forgotten its records"
+    if last != batch.last:
+        raise EndNotReached(
+            f"shard {batch.shard} showed its records up to {last} and not up to {batch.last}; what it showed is "
+            "stored: run again"
+        )
+    return first, "the stream has forgotten the first of its records"
+
+
 @dataclass
 class Collector:
     """Empties the on-failure queue of one function into the quarantine."""
@@ -101,39 +179,12 @@ class Collector:
 
     def collect(self, queue: str, collected: Collected, most: int) -> None:
         """Take in up to ``most`` messages. Raises ClientError where the queue cannot be read."""
-        url = self.sqs.get_queue_url(QueueName=queue)["QueueUrl"]
-        left: list[str] = []
-        try:
-            for message in self._messages(url, most):
-                handle = message["ReceiptHandle"]
-                left.append(handle)
-                try:
-                    self._take_in(message, collected)
-                except (ClientError, BotoCoreError, DynabridgeError) as error:
-                    collected.problems.append(f"queue {queue}: message {message['MessageId']} was left there: {error}")
-                    continue
-                self.sqs.delete_message(QueueUrl=url, ReceiptHandle=handle)
-                left.pop()
-                collected.messages += 1
-        finally:
-            # Not before the end: a message that is visible again at once would be taken again and again.
-            for handle in left:
-                self.sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=0)
 
-    def _messages(self, url: str, most: int) -> Iterator[dict[str, Any]]:
-        """One at a time, because each may take a while."""
-        taken = empty = 0
-        while taken < most and empty < 2:
-            answer = self.sqs.receive_message(
-                QueueUrl=url,
-                MaxNumberOfMessages=1,
-                WaitTimeSeconds=1,  # asks all of the queue's servers
-                VisibilityTimeout=VISIBILITY_SECONDS,
-                AttributeNames=["SentTimestamp"],
-            )
-            messages = answer.get("Messages", [])
-            taken, empty = taken + len(messages), 0 if messages else empty + 1
-            yield from messages
+        def take_in(message: dict[str, Any]) -> None:
+            self._take_in(message, collected)
+            collected.messages += 1
+
+        Inbox(self.sqs, queue).empty(take_in, collected.problems, most)
 
     def _take_in(self, message: dict[str, Any], collected: Collected) -> None:
         side, function = self.quarantine.side, self.quarantine.function
@@ -150,33 +201,18 @@ class Collector:
     def _keep_records(self, batch: LostBatch, collected: Collected) -> tuple[str, str]:
         """Store what the stream has: the first sequence number of that, and what to say of what is missing before it."""
         reason = f"its batch of {batch.size} was given up ({batch.condition})"
-        first = last = ""
 
-        def keep(event: dict[str, Any]) -> str:
-            number = _number(event)
-            self.quarantine.keep(event, reason, batch.source, number, arrived(event))
-            return number
+        def keep(event: dict[str, Any]) -> None:
+            self.quarantine.keep(event, reason, batch.source, _number(event), arrived(event))
 
-        try:
-            with ThreadPoolExecutor(WRITERS) as pool:
-                for events in _chunks(self.reader.read(batch), 500):
-                    kept = list(pool.map(keep, events))
-                    self.quarantine.kept.clear()
-                    collected.records += len(kept)
-                    first, last = first or kept[0], kept[-1]
-        except ClientError as error:
-            if error_code(error) not in GONE:
-                raise
-            if not first:
-                return "", f"the stream or its shard is gone ({error_code(error)})"
-        if not first:
-            return "", "the stream has forgotten its records"
-        if last != batch.last:
-            raise EndNotReached(
-                f"shard {batch.shard} showed its records up to {last} and not up to {batch.last}; what it showed is "
-                "stored: run again"
-            )
-        return first, "the stream has forgotten the first of its records"
+        with ThreadPoolExecutor(WRITERS) as pool:
+
+            def keep_all(events: list[dict[str, Any]]) -> None:
+                list(pool.map(keep, events))
+                self.quarantine.kept.clear()
+                collected.records += len(events)
+
+            return reread(self.reader, batch, keep_all)
 
     def _keep_gap(self, named: tuple[str, dict[str, Any]], collected: Collected) -> None:
         key, content = named
