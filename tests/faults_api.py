@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bad days for a local pair: throttled and failing calls, trimmed streams, killed workers, a side that does not answer.
+"""Bad days for a local pair: throttled and failing calls, trimmed streams, killed workers, a side or a region that is gone.
 
 What each does stands in `local_aws/patches/faults`. Everything is off until asked for.
 """
@@ -59,6 +59,21 @@ def killed(pair: LocalPair, side: str, function: str) -> int:
 def all_well(pair: LocalPair, side: str) -> None:
     """Switch every fault of the side off."""
     _ask(pair, side, "DELETE", "faults")
+
+
+@contextlib.contextmanager
+def region_down(pair: LocalPair, side: str, region: str):
+    """The region answers nobody for the length of the block, and what runs in it stands still. The side's others go on."""
+    _ask(pair, side, "PUT", "region", {"region": region, "down": True})
+    try:
+        yield
+    finally:
+        _ask(pair, side, "PUT", "region", {"region": region, "down": False})
+
+
+def calls_of_lost_region(pair: LocalPair, side: str, region: str) -> dict[str, int]:
+    """The calls that the region got while it was last down, by call: {"dynamodb ListTables": 3}."""
+    return _ask(pair, side, "GET", "faults")["regions"].get(region, {}).get("by_call", {})
 
 
 @contextlib.contextmanager

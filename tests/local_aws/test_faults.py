@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Faults are those of AWS, come only when asked for, and end."""
 
+import http.client
+import time
+import urllib.request
+
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
+from botocore.exceptions import ClientError, ConnectionClosedError, ConnectionError, HTTPClientError
 
 from tests import faults_api
 from tests.local_pair import launcher, started_pair
@@ -144,6 +148,7 @@ def test_a_call_may_be_carried_out_in_part(bad_day, unique):
         ("faults", {"share": 0.1, "kinds": ["rain"]}, "it must be some of throttling, unavailable, internal, partial"),
         ("kill", {"after": 1}, "function is missing"),
         ("kill", {"function": "f", "after": 0}, "must be whole numbers"),
+        ("region", {"region": "cn-north-1"}, "down None: they must be"),
         ("rain", {}, "PUT /_dynabridge/rain is not known"),
     ],
 )
@@ -291,3 +296,86 @@ def test_a_stopped_side_does_not_answer_and_keeps_all(pair, unique):
             hasty.scan(TableName=unique)
         pair.client("cn", "dynamodb").list_tables()
     assert patient.scan(TableName=unique)["Items"] == [{"PK": {"S": "1"}}]
+
+
+# -- a region that is gone ------------------------------------------------------------------------
+
+
+def regional(pair, side, service, region, **config):
+    """A client of a region that tries once."""
+    session = pair.session(side)
+    config = ONCE.merge(Config(**config))
+    return session.client(service, region_name=region, endpoint_url=pair.sides[side]["endpoint_url"], config=config)
+
+
+def test_a_lost_region_answers_nobody_and_counts_who_called(bad_day, unique):
+    """GIVEN two regions WHEN one is down THEN calls signed for it are cut off and counted, those of the other are answered;
+    afterwards all is there."""
+    make_table(bad_day, "cn", unique)
+    here, there = (regional(bad_day, "cn", "dynamodb", region) for region in ("cn-north-1", "cn-northwest-1"))
+    assert _put(here, unique, 1)
+    with faults_api.region_down(bad_day, "cn", "cn-north-1"):
+        for _attempt in range(2):
+            with pytest.raises(ConnectionClosedError):
+                here.scan(TableName=unique)
+        with pytest.raises((ConnectionError, HTTPClientError)):  # a body beyond what the socket buffers
+            here.put_item(TableName=unique, Item={"PK": {"S": "2"}, "large": {"S": "x" * 390_000}})
+        with pytest.raises(ConnectionClosedError):
+            regional(bad_day, "cn", "s3", "cn-north-1").list_buckets()
+        there.list_tables()
+        bad_day.client("sg", "dynamodb").list_tables()
+        counted = {"dynamodb Scan": 2, "dynamodb PutItem": 1, "s3 GET /": 1}
+        assert faults_api.calls_of_lost_region(bad_day, "cn", "cn-north-1") == counted
+        assert faults_api.calls_of_lost_region(bad_day, "cn", "cn-northwest-1") == {}
+    assert here.scan(TableName=unique)["Items"] == [{"PK": {"S": "1"}}]
+    assert faults_api.calls_of_lost_region(bad_day, "cn", "cn-north-1") == counted, "until it is lost again"
+    with faults_api.region_down(bad_day, "cn", "cn-north-1"):
+        assert faults_api.calls_of_lost_region(bad_day, "cn", "cn-north-1") == {}
+
+
+def test_a_lost_region_is_known_by_presigned_requests_too(bad_day, unique):
+    """GIVEN a presigned URL of the region WHEN it is down THEN it is cut off; a client with retries tries again in vain."""
+    s3 = regional(bad_day, "sg", "s3", "ap-southeast-1", signature_version="s3v4")
+    url = s3.generate_presigned_url("list_objects_v2", Params={"Bucket": unique})
+    with faults_api.region_down(bad_day, "sg", "ap-southeast-1"):
+        with pytest.raises(http.client.RemoteDisconnected):
+            urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=10)
+        with pytest.raises((ConnectionError, HTTPClientError)):
+            regional(
+                bad_day, "sg", "sqs", "ap-southeast-1", retries={"mode": "standard", "total_max_attempts": 3}
+            ).list_queues()
+        counted = faults_api.calls_of_lost_region(bad_day, "sg", "ap-southeast-1")
+        assert counted == {f"presigned GET /{unique}": 1, "sqs ListQueues": 3}
+
+
+def test_what_runs_in_a_lost_region_stands_still(bad_day, unique):
+    """GIVEN a mapping whose batch fails again and again WHEN its region is lost THEN it is not tried until that is back."""
+    arn = make_table(bad_day, "cn", unique)
+    make_table(bad_day, "cn", f"{unique}-log")
+    source = (
+        "import boto3\n"
+        "ADD = {'UpdateExpression': 'ADD n :one', 'ExpressionAttributeValues': {':one': {'N': '1'}}}\n"
+        "def handler(event, context):\n"
+        f"    boto3.client('dynamodb').update_item(TableName='{unique}-log', Key={{'PK': {{'S': 'a'}}}}, **ADD)\n"
+        "    raise ValueError('as asked')\n"
+    )
+    make_function(bad_day, "cn", unique, source)
+    functions, dynamodb = bad_day.client("cn", "lambda"), bad_day.client("cn", "dynamodb")
+    mapping = functions.create_event_source_mapping(
+        FunctionName=unique, EventSourceArn=arn, StartingPosition="TRIM_HORIZON"
+    )["UUID"]
+
+    def attempts():
+        items = dynamodb.scan(TableName=f"{unique}-log")["Items"]
+        return int(items[0]["n"]["N"]) if items else 0
+
+    _put(dynamodb, unique, 1)
+    eventually(attempts, lambda count: count > 1, 20)
+    with faults_api.region_down(bad_day, "cn", "cn-north-1"):
+        time.sleep(0.5)  # what is under way ends
+        before = faults_api.calls_of_lost_region(bad_day, "cn", "cn-north-1")
+        time.sleep(2.5)
+        assert faults_api.calls_of_lost_region(bad_day, "cn", "cn-north-1") == before
+    seen = attempts()
+    eventually(attempts, lambda count: count > seen, 20)
+    functions.delete_event_source_mapping(UUID=mapping)

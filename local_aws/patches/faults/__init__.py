@@ -14,7 +14,10 @@ Nothing of this acts until it is switched on, by HTTP on the side's own port and
   each kill.
 * `POST /_dynabridge/trim {"stream": name}`: the records that a table's stream (by the table's name) or a Kinesis stream holds are
   gone, as at the end of their retention.
-* `GET /_dynabridge/faults`: the settings, how many calls failed by name and kind, and how many workers were killed.
+* `PUT /_dynabridge/region {"region": "cn-north-1", "down": true}`: that region is gone (see `regions`): calls that are signed for
+  it are cut off and counted, its stream mappings and rules stand still. `"down": false` brings it back with all it had.
+* `GET /_dynabridge/faults`: the settings, how many calls failed by name and kind, how many workers were killed, and how many
+  calls each lost region got, by call.
 
 A side that cannot be reached at all is the launcher's business: see `local_aws.pausing`.
 """
@@ -22,14 +25,16 @@ A side that cannot be reached at all is the launcher's business: see `local_aws.
 import importlib
 
 from ...sides import Side
-from . import api, calls
+from . import api, calls, regions
 
 
 def install(side: Side) -> None:
     app = importlib.import_module("ministack.app")
     api.install(app, side)
     calls.install(app)
+    regions.install()
 
 
 def reset() -> None:
     calls.switch_off()
+    regions.switch_off()

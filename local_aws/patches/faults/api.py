@@ -4,7 +4,7 @@
 import json
 
 from ...sides import Side
-from . import calls, errors, trim
+from . import calls, errors, regions, trim
 
 PREFIX = "/_dynabridge/"
 
@@ -36,18 +36,21 @@ def _do(side: Side, method: str, what: str, body: bytes) -> dict:
     request = _read(body) if method in ("PUT", "POST") else {}
     match method, what:
         case "GET", "faults":
-            return calls.described()
+            pass
         case "PUT", "faults":
             calls.switch(_rule(request))
         case "DELETE", "faults":
             calls.switch_off()
+            regions.switch_off()
+        case "PUT", "region":
+            regions.switch(*_outage(request))
         case "PUT", "kill":
             calls.lie_in_wait(_ambush(request))
         case "POST", "trim":
             return {"trimmed": _trimmed(side, request)}
         case _:
             raise BadRequest(f"{method} {PREFIX}{what} is not known")
-    return calls.described()
+    return {**calls.described(), "regions": regions.described()}
 
 
 def _read(body: bytes) -> dict:
@@ -76,6 +79,15 @@ def _ambush(request: dict) -> calls.Ambush:
     if not isinstance(after, int) or not isinstance(times, int) or after < 1 or times < 0:
         raise BadRequest(f"after is {after!r} and times {times!r}: they must be whole numbers from 1 and from 0 on")
     return calls.Ambush(function, _calls(request), after, times)
+
+
+def _outage(request: dict) -> tuple[str, bool]:
+    region, down = request.get("region"), request.get("down")
+    if not isinstance(region, str) or not region or not isinstance(down, bool):
+        raise BadRequest(
+            f"region is {region!r} and down {down!r}: they must be the name of a region, and true or false"
+        )
+    return region, down
 
 
 def _calls(request: dict) -> list[str]:

@@ -14,6 +14,7 @@ import time
 from ministack.core.responses import request_scope
 from ministack.services import lambda_svc
 
+from ..faults import regions
 from . import access
 from .delivery import Delivery
 
@@ -77,7 +78,7 @@ class Lane:
     # -- for the delivery --------------------------------------------------------------------
 
     def stopped(self) -> bool:
-        return self._ended.is_set() or not self.settings.get("Enabled", True)
+        return self._ended.is_set() or not self.settings.get("Enabled", True) or regions.is_down(self.shard.region)
 
     def checkpoint(self, place: int) -> None:
         self.position = place

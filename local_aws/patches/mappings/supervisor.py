@@ -62,6 +62,14 @@ def wake(mapping_id: str) -> None:
                     lane.wake.set()
 
 
+def wake_all() -> None:
+    """Let every lane look whether it may go on."""
+    with _lock:
+        for group in _lanes.values():
+            for lane in group:
+                lane.wake.set()
+
+
 def service_of(mapping: dict) -> str:
     parts = mapping.get("EventSourceArn", "").split(":")
     return parts[2] if len(parts) > 2 else ""
