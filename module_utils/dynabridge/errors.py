@@ -36,3 +36,7 @@ class ArchivedObject(BackupError):
 
 class DamagedExport(BackupError):
     """The objects of an export do not hold what its manifests say."""
+
+
+class RestoreError(DynabridgeError):
+    """A table cannot be restored, or was not restored as it should be."""
