@@ -173,7 +173,9 @@ tables:
   type: dict
   contains:
     coverage:
-      description: Spans of moments that can be brought back, C(from) and C(to).
+      description:
+        - Spans that backups reach, C(from) and C(to). In a span the ends of incrementals can be brought back, and of a full backup
+          alone its moment.
       returned: always
       type: list
       elements: dict

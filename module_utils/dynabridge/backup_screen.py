@@ -69,7 +69,8 @@ def _details(table: Mapping[str, Any]) -> list[str]:
             f"last full: {table['last']['id']}" + (f", expires in {days:,.0f} days" if days is not None else "")
         )
     if table["recoverable"]:
-        texts.append(f"recoverable: {_spans(table['recoverable'])}")
+        ends = any(span["from"] != span["to"] for span in table["recoverable"])
+        texts.append(f"recoverable: {_spans(table['recoverable'])}{' (at the ends of incrementals)' if ends else ''}")
     if table["gaps"]:
         texts.append(f"holes between incrementals: {_spans(table['gaps'])}")
     return [*texts, _stock(table)] if table["states"] else texts

@@ -192,7 +192,7 @@ def reach(base: Backup, spans: Iterable[Span]) -> float:
 
 
 def coverage(backups: Iterable[Backup]) -> list[Span]:
-    """The moments that verified backups of one table reach, put together, oldest first."""
+    """Where verified backups of one table reach, put together, oldest first: in a span, the ends of its windows."""
     spans: list[Span] = []
     for same_table in _lives(backups):
         held = chains(verified(same_table, INCREMENTAL))

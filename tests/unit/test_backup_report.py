@@ -217,7 +217,7 @@ def test_the_screen():
         "     CNY 6.60 ok",
         f"     running: full {full(0.75).id} since 2026-11-21T13:15:00Z (45 m)",
         f"     last full: {full(12).id}, expires in 730 days",
-        "     recoverable: 2026-11-21T02:00:00Z to 2026-11-21T13:00:00Z",
+        "     recoverable: 2026-11-21T02:00:00Z to 2026-11-21T13:00:00Z (at the ends of incrementals)",
         "     verified: 1 full, 1 incremental, 1 running; 3.0 GB in STANDARD",
         "cn: 1 of 2 tables ok; 5.0 GB in dynabridge-backup-cn-1; CNY 12.00 a month (exports 7.00, transfer 3.00,"
         " storage 1.00,",
