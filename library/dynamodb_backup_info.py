@@ -174,8 +174,8 @@ tables:
   contains:
     coverage:
       description:
-        - Spans that backups reach, C(from) and C(to). In a span the ends of incrementals can be brought back, and of a full backup
-          alone its moment.
+        - Spans that backups reach, C(from) and C(to). In a span the ends of incrementals can be brought back, and of a full
+          backup alone its moment.
       returned: always
       type: list
       elements: dict
