@@ -97,9 +97,9 @@ def sender_settings(env: Mapping[str, str]) -> SenderSettings:
         names=_stamp_names(env),
         proxies=_proxies(env),
         replicate_ttl_deletes=_switch(env, "REPLICATE_TTL_DELETES"),
-        lanes=_number(env, "WIRE_LANES", LANES, 1, 256),
+        lanes=number(env, "WIRE_LANES", LANES, 1, 256),
         managed_tables=frozenset(filter(None, env.get("MANAGED_TABLES", "").split(","))),
-        max_clock_skew=_number(env, "MAX_CLOCK_SKEW_SECONDS", MAX_CLOCK_SKEW, 0, 86400),
+        max_clock_skew=number(env, "MAX_CLOCK_SKEW_SECONDS", MAX_CLOCK_SKEW, 0, 86400),
         tombstones=_tombstones(env),
     )
 
@@ -113,7 +113,7 @@ def receiver_settings(env: Mapping[str, str]) -> ReceiverSettings:
         quarantine_bucket=required(env, "QUARANTINE_BUCKET"),
         namespace=env.get("METRIC_NAMESPACE") or "DDB-Replicator",
         names=_stamp_names(env),
-        write_batch=_number(env, "WRITE_BATCH", 100, 1, 100),
+        write_batch=number(env, "WRITE_BATCH", 100, 1, 100),
         tombstones=_tombstones(env),
     )
 
@@ -127,7 +127,7 @@ def required(env: Mapping[str, str], name: str) -> str:
 
 
 def _tombstones(env: Mapping[str, str]) -> Tombstones:
-    days = _number(env, "TOMBSTONE_DAYS", RETENTION_DAYS, 1, 3650)
+    days = number(env, "TOMBSTONE_DAYS", RETENTION_DAYS, 1, 3650)
     return Tombstones(required(env, "TOMBSTONES_TABLE"), days * 86400.0)
 
 
@@ -152,7 +152,8 @@ def _switch(env: Mapping[str, str], name: str) -> bool:
     return value == "TRUE"
 
 
-def _number(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+def number(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    """The variable's value, or the default. Raises SettingsError when it is no number of the range."""
     text: Any = env.get(name, "").strip() or default
     try:
         value = int(text)

@@ -103,7 +103,7 @@ def test_the_peers_client_uses_the_peers_key_and_region(sender):
     assert client.meta.region_name == "ap-southeast-1"
 
 
-@pytest.mark.parametrize("function", ["ddb_send_to_kinesis", "replicator_kinesis"])
+@pytest.mark.parametrize("function", ["ddb_send_to_kinesis", "replicator_kinesis", "stream_to_s3"])
 def test_a_function_without_its_environment_says_what_is_missing(function, monkeypatch):
     monkeypatch.delenv("SIDE", raising=False)
     with pytest.raises(SettingsError, match=r"SIDE is missing: run deploy\.yml"):

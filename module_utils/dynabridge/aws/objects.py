@@ -14,9 +14,14 @@ from ..exports import CHUNK
 from .answers import error_code
 
 MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
+OVERTAKEN = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
 KMS_HINT = ". The key that encrypts must let the caller use it: kms:Decrypt to read, kms:GenerateDataKey too to write"
 ALREADY_ACTIVE = "ObjectAlreadyInActiveTierError"
 UNDER_WAY = frozenset({"RestoreAlreadyInProgress", ALREADY_ACTIVE})
+
+
+class Overtaken(BackupError):
+    """The object is another one than was read before."""
 
 
 class Listed(NamedTuple):
@@ -28,11 +33,12 @@ class Listed(NamedTuple):
 
 
 class Objects:
-    """A bucket. ``owner``: account it must belong to, '' for any."""
+    """A bucket. ``owner``: account it must belong to, '' for any. ``kms_key``: of what is put, '' for the bucket's own."""
 
-    def __init__(self, s3: Any, bucket: str, owner: str = "") -> None:
+    def __init__(self, s3: Any, bucket: str, owner: str = "", kms_key: str = "") -> None:
         self.s3, self.bucket = s3, bucket
         self._where = {"Bucket": bucket} | ({"ExpectedBucketOwner": owner} if owner else {})
+        self._how = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key} if kms_key else {}
 
     def list(self, prefix: str) -> Iterator[Listed]:
         """All objects under the prefix, however many."""
@@ -49,6 +55,16 @@ class Objects:
         """The object's bytes; None when it is not there."""
         try:
             return self.s3.get_object(**self._where, Key=key)["Body"].read()
+        except ClientError as error:
+            if error_code(error) in MISSING:
+                return None
+            raise self._refused("read", key, error) from error
+
+    def get_tagged(self, key: str) -> tuple[bytes, str] | None:
+        """The object's bytes and its tag, by which ``put`` replaces just that; None when it is not there."""
+        try:
+            answer = self.s3.get_object(**self._where, Key=key)
+            return answer["Body"].read(), answer["ETag"]
         except ClientError as error:
             if error_code(error) in MISSING:
                 return None
@@ -92,11 +108,16 @@ class Objects:
             raise self._refused("retrieved", key, error) from error
         return ""
 
-    def put(self, key: str, body: bytes, content_type: str = "application/json") -> None:
+    def put(self, key: str, body: bytes, content_type: str = "application/json", tag: str | None = None) -> None:
+        """``tag``: of the object that is replaced, '' = there is none yet. Raises Overtaken when that is not so any more."""
+        condition = {} if tag is None else {"IfMatch": tag} if tag else {"IfNoneMatch": "*"}
+        # A bucket with Object Lock takes nothing without a checksum, and not every boto3 sends one by itself.
+        how = {"ContentType": content_type, "ChecksumAlgorithm": "CRC32"} | self._how | condition
         try:
-            # A bucket with Object Lock takes nothing without a checksum, and not every boto3 sends one by itself.
-            self.s3.put_object(**self._where, Key=key, Body=body, ContentType=content_type, ChecksumAlgorithm="CRC32")
+            self.s3.put_object(**self._where, Key=key, Body=body, **how)
         except ClientError as error:
+            if condition and error_code(error) in OVERTAKEN:
+                raise Overtaken(f"s3://{self.bucket}/{key} was written by another at the same time") from error
             raise self._refused("written", key, error) from error
 
     def put_json(self, key: str, document: Any) -> None:
