@@ -67,9 +67,9 @@ class Ground:
 
     def run(self, module, check=False, user=None, **params):
         """What the module returns to Ansible."""
+        place = {"bucket": self.bucket, "prefix": PREFIX}
         arguments = {
-            "bucket": self.bucket,
-            "prefix": PREFIX,
+            **{name: value for name, value in place.items() if name in module.ARGUMENT_SPEC},
             "region": self.cloud.side.region,
             "endpoint_url": self.cloud.side.endpoint_url,
             "access_key": user.access_key if user else self.cloud.side.account_id,
