@@ -72,6 +72,23 @@ options:
     description: The O(name) again, to confirm O(missing=delete).
     type: str
     default: ''
+  put_back:
+    description:
+      - With one direction, the source is what the target was at a moment, such as a restored table, and is right whatever the
+        stamps say. V(missing) copies rows that the target lacks, V(changed) also those that differ. They get new stamps, in the source
+        too, and so win on both sides of a replicated target. Rows that only the target has are left. Empty for a resync.
+    type: str
+    choices: ['', missing, changed]
+    default: ''
+  written_before:
+    description: With V(put_back=changed), a time with its zone. Rows of the target with a stamp from then on are left.
+    type: str
+    default: ''
+  twins:
+    description: Names of the two tables that replicate, where one of the sides is another table. Both sides' tables when empty.
+    type: list
+    elements: str
+    default: []
   stamping:
     description: V(managed) when writers know nothing of stamps and the bridge gives them, else V(application).
     type: str
@@ -141,6 +158,15 @@ EXAMPLES = r"""
     left: {name: cn, table: user-cn, profile: cn, region: cn-north-1}
     right: {name: sg, table: user-sg, profile: sg, region: ap-southeast-1}
   check_mode: true
+
+- name: Put back what the table has lost since it was as in the restored one
+  dynamodb_resync:
+    name: user
+    left: {name: restored, table: user-cn-restored-20261120T101503Z, profile: cn, region: cn-north-1}
+    right: {name: cn, table: user-cn, profile: cn, region: cn-north-1}
+    direction: restored_to_cn
+    put_back: missing
+    twins: [user-cn, user-sg]
 
 - name: Seed the empty twin, at no more than 500 write units a second
   dynamodb_resync:
@@ -252,7 +278,8 @@ with suppress(ImportError):  # without botocore AnsibleAWSModule says what is mi
 
 from ansible.module_utils.dynabridge.compare import Rows
 from ansible.module_utils.dynabridge.errors import DynabridgeError, SettingsError
-from ansible.module_utils.dynabridge.resync import BOTH, COPY, DELETE, LEFT, RIGHT, SIDES, Rule
+from ansible.module_utils.dynabridge.moments import read_date
+from ansible.module_utils.dynabridge.resync import BOTH, CHANGED, COPY, DELETE, LEFT, RIGHT, SIDES, Rule
 from ansible.module_utils.dynabridge.resync_report import Meter, result_of, summary
 from ansible.module_utils.dynabridge.resync_state import ResyncState
 from ansible.module_utils.dynabridge.stamps import StampNames
@@ -277,6 +304,9 @@ ARGUMENT_SPEC = {
     "direction": {"type": "str", "default": "both"},
     "missing": {"type": "str", "choices": ["copy", "delete"], "default": "copy"},
     "confirm_delete": {"type": "str", "default": ""},
+    "put_back": {"type": "str", "choices": ["", "missing", "changed"], "default": ""},
+    "written_before": {"type": "str", "default": ""},
+    "twins": {"type": "list", "elements": "str", "default": []},
     "stamping": {"type": "str", "choices": ["application", "managed"], "default": "application"},
     "timestamp_attribute": {"type": "str", "default": "last_update_timestamp"},
     "region_attribute": {"type": "str", "default": "last_updater_region"},
@@ -313,6 +343,9 @@ def check(params: dict[str, Any]) -> None:
     target = target_of(params)
     if params["missing"] == DELETE:
         check_delete(params, target)
+    if params["put_back"] and (target == BOTH or params["missing"] == DELETE):
+        raise SettingsError(f"put_back goes with one direction, and not with missing=delete. {NOTHING_CHANGED}")
+    moment_of(params)
 
 
 def check_delete(params: dict[str, Any], target: str) -> None:
@@ -326,6 +359,21 @@ def check_delete(params: dict[str, Any], target: str) -> None:
             f"missing=delete deletes every row of {params[target]['table']} that the other side does not have: "
             f"confirm it with resync_confirm_delete={params['name']}. {NOTHING_CHANGED}"
         )
+
+
+def moment_of(params: dict[str, Any]) -> float:
+    """Epoch seconds of written_before, 0 without it."""
+    if not params["written_before"]:
+        return 0
+    if params["put_back"] != CHANGED:
+        raise SettingsError(f"written_before goes with put_back=changed. {NOTHING_CHANGED}")
+    asked = read_date(params["written_before"], time.time())
+    if asked.moment is None:
+        raise SettingsError(
+            f"written_before is {params['written_before']}: write a time with its zone, as 2026-11-20T10:40:00Z. "
+            f"{NOTHING_CHANGED}"
+        )
+    return asked.moment
 
 
 def directions(params: dict[str, Any]) -> dict[str, str]:
@@ -377,6 +425,7 @@ def rows_of(params: dict[str, Any], keys: dict[str, tuple]) -> Rows:
 def state_of(params: dict[str, Any], tables: dict[str, str], check_mode: bool) -> ResyncState:
     """Where an earlier run of the same parameters came to. Others (pace, patience) may change between runs."""
     decisive = ("direction", "missing", "stamping", "segments", "buckets", "timestamp_attribute", "region_attribute")
+    decisive += ("put_back", "written_before")
     path = ""
     if params["state_dir"] and not check_mode:
         path = os.path.join(params["state_dir"], f"{params['name']}-{params['direction']}.json")
@@ -404,10 +453,12 @@ def make_rule(params: dict[str, Any], names: StampNames) -> Rule:
     return Rule(
         names=names,
         regions=tuple(side["region"] for side in sides),
-        pair="|".join(sorted(side["table"] for side in sides)),
+        pair="|".join(sorted(params["twins"] or (side["table"] for side in sides))),
         target=target_of(params),
         missing=params["missing"] if params["missing"] == DELETE else COPY,
         managed=params["stamping"] == "managed",
+        put_back=params["put_back"],
+        written_before=moment_of(params),
     )
 
 

@@ -5,6 +5,9 @@ The greatest place wins, as in the conflict rule, whatever changes were lost on 
 place and get one by a *lift*: the winner's row is given a new stamp, later than all that is known of the item, and then
 travels like any other. These are ties (equal places, different contents), rows that are older than what their own side
 remembers, and in managed tables rows whose stamp the bridge did not issue: a local write whose stream record was lost.
+
+Putting back is the exception: the source is what a table was at a moment, and its old rows are to win over what came after.
+Each is lifted, and so wins here and on the peer's side as any new write does.
 """
 
 from __future__ import annotations
@@ -16,13 +19,15 @@ from typing import Any, NamedTuple
 
 from .clock import issued
 from .conflict import NOWHERE, Place, row_place
-from .stamps import AttributeValue, Item, StampNames
+from .stamps import NUMBER_TIME, AttributeValue, Item, StampNames
 from .tombstones import Remembered
 
 LEFT, RIGHT = "left", "right"
 SIDES = (LEFT, RIGHT)
 BOTH = "both"
 COPY, DELETE = "copy", "delete"
+# What is put back from a source that is right whatever the stamps say: rows that the target lacks; also those that differ.
+MISSING, CHANGED = "missing", "changed"
 
 # What becomes of a key.
 NOTHING, LEAVE = "nothing", "leave"  # and COPY, DELETE
@@ -46,7 +51,9 @@ class Rule:
     """How a table is resynced.
 
     target: the side that is written, or BOTH. missing: what is done about rows that only the target has. regions: of the
-    left and the right side. pair: names both tables (see clock.issue). managed: writers know nothing of stamps.
+    left and the right side. pair: names both tables (see clock.issue). managed: writers know nothing of stamps. put_back: ''
+    or, with one direction, MISSING or CHANGED. written_before: rows of the target with a stamp from then on (epoch seconds)
+    are not put back; 0 = all are.
     """
 
     names: StampNames
@@ -55,6 +62,8 @@ class Rule:
     target: str = BOTH
     missing: str = COPY
     managed: bool = False
+    put_back: str = ""
+    written_before: float = 0
 
 
 @dataclass(frozen=True)
@@ -84,7 +93,13 @@ def decide(keys: Item, left: Seen, right: Seen, rule: Rule) -> Decision:
     if len(present) == 2 and left.digest == right.digest:
         return Decision(EQUAL)
     places = {side: row_place(seen[side].row, rule.names) for side in present}
-    greatest = max(places.values())
+    if rule.put_back and rule.target != BOTH:
+        return _put_back(seen, places, rule)
+    return _by_the_rule(keys, seen, places, rule)
+
+
+def _by_the_rule(keys: Item, seen: dict[str, Seen], places: dict[str, Place], rule: Rule) -> Decision:
+    present, greatest = list(places), max(places.values())
     late = [side for side in present if _is_late(keys, seen[side], seen[other(side)], rule)]
     grave = max((memory.place for memory in _memories(seen) if memory.place.is_delete), default=NOWHERE)
     if not late and grave > greatest:
@@ -97,6 +112,29 @@ def decide(keys: Item, left: Seen, right: Seen, rule: Rule) -> Decision:
     if rule.missing == DELETE and len(present) == 1:
         return Decision(state, DELETE, (winner,), place=Place(everything.stamp, True))
     return Decision(state, LEAVE)
+
+
+def _put_back(seen: dict[str, Seen], places: dict[str, Place], rule: Rule) -> Decision:
+    """The source's row gets a stamp later than all that is known of the item, deletes included."""
+    source = other(rule.target)
+    if len(places) == 1:
+        (side,) = places
+        state = ONLY[side]
+    else:
+        state = TIE if places[LEFT] == places[RIGHT] else NEWER[max(SIDES, key=lambda name: places[name])]
+    stays = source not in places or (rule.target in places and not _is_bad(places[rule.target], rule))
+    if stays:
+        return Decision(state, LEAVE)
+    everything = max([*places.values(), *(memory.place for memory in _memories(seen))])
+    return Decision(state, COPY, (rule.target,), True, everything)
+
+
+def _is_bad(place: Place, rule: Rule) -> bool:
+    """Whether a row of the target is to give way to the one that was there before."""
+    if rule.put_back != CHANGED:
+        return False
+    stamp = place.stamp
+    return not rule.written_before or stamp.kind != NUMBER_TIME or stamp.time < rule.written_before
 
 
 def _memories(seen: dict[str, Seen]) -> Iterator[Remembered]:

@@ -351,3 +351,49 @@ def test_a_side_that_is_down_is_named(resync, sides):
     message = resync()["msg"]
     assert message.startswith("Side sg cannot be reached (http://127.0.0.1:1): Could not connect to the endpoint URL")
     assert "Nothing was changed." in message
+
+
+# -- putting back ----------------------------------------------------------------------------
+
+
+def test_deleted_rows_are_put_back_from_a_restored_table(resync, sides):
+    # GIVEN a table as it was, and the live one in which rows were deleted, and remembered so, and one was changed WHEN what
+    # is missing is put back THEN the deleted rows stand with new stamps, and the changed one is left
+    put(sides.left, *rows(10))
+    put(sides.right, *rows(8), row("own", 500))
+    sides.right.put(sides.right.table, row("k000", 900, n={"S": "changed"}))
+    for gone in rows(10)[8:]:
+        remember_delete(sides.right, gone)
+    result = resync(direction="cn_to_sg", put_back="missing", twins=["user-cn", "user-tokyo"])
+    assert (result["repaired"], result["lifted"], result["left_alone"]) == (2, 2, 2)
+    held = {item["PK"]["S"]: item for item in sides.right.items(sides.right.table)}
+    assert held["k009"]["n"] == {"N": "9"} and held["k000"]["n"] == {"S": "changed"} and "own" in held
+    assert float(held["k009"]["last_update_timestamp"]["N"]) > 1_000_000_000
+    assert resync(direction="cn_to_sg", put_back="missing")["repaired"] == 0, "once is enough"
+
+
+def test_changed_rows_are_put_back_up_to_a_moment(resync, sides):
+    # GIVEN rows that were spoilt, and one that was written afterwards THEN what is wrong is put back, the later row stays
+    put(sides.left, *rows(5))
+    put(sides.right, *(item | {"n": {"S": "spoilt"}} for item in rows(4)), row("k004", 2_000_000_000, n={"S": "later"}))
+    result = resync(direction="cn_to_sg", put_back="changed", written_before="2026-11-20T10:00:00Z")
+    assert (result["repaired"], result["left_alone"]) == (4, 1)
+    held = {item["PK"]["S"]: item["n"] for item in sides.right.items(sides.right.table)}
+    assert held == {f"k{index:03}": {"N": str(index)} for index in range(4)} | {"k004": {"S": "later"}}
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"put_back": "missing"}, "put_back goes with one direction"),
+        ({"put_back": "changed", "direction": "cn_to_sg", "missing": "delete", "confirm_delete": "user"}, "not with"),
+        ({"written_before": "2026-11-20T10:00:00Z"}, "written_before goes with put_back=changed"),
+        ({"put_back": "changed", "direction": "cn_to_sg", "written_before": "2026-11-20"}, "a time with its zone"),
+    ],
+)
+def test_what_cannot_be_put_back_is_refused(resync, sides, params, words):
+    # GIVEN parameters that make no sense THEN one sentence says so, and nothing is written
+    put(sides.left, *rows(2))
+    result = resync(**params)
+    assert result["failed"] and words in result["msg"] and "Nothing was changed" in result["msg"]
+    assert not sides.right.content()

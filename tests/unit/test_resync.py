@@ -271,3 +271,50 @@ def test_write_units_are_of_the_larger_version():
         "all": {"L": [{"M": {"b": {"B": "A" * 4000}}}, {"SS": ["é" * 300]}, {"NS": ["1"]}, {"NULL": True}]},
     }
     assert write_units(nested) == 4
+
+
+# -- putting back ----------------------------------------------------------------------------
+
+
+def put_back(what, written_before=0.0):
+    return Rule(NAMES, REGIONS, PAIR, RIGHT, put_back=what, written_before=written_before)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "what", "state", "action"),
+    [
+        (seen(row(5)), seen(None, tombstone(5)), resync.MISSING, "only_left", "copy"),
+        (seen(row(5)), seen(None), resync.MISSING, "only_left", "copy"),
+        (seen(row(5)), seen(row(9, "bad")), resync.MISSING, "right_newer", "leave"),
+        (seen(row(5)), seen(row(9, "bad")), resync.CHANGED, "right_newer", "copy"),
+        (seen(row(5)), seen(row(5, "bad")), resync.CHANGED, "tie", "copy"),
+        (seen(), seen(row(9)), resync.CHANGED, "only_right", "leave"),
+        (seen(row(5)), seen(row(5)), resync.CHANGED, "equal", "nothing"),
+    ],
+)
+def test_what_was_right_is_put_back_whatever_the_stamps_say(left, right, what, state, action):
+    """GIVEN rows of before, and of after, WHEN they are put back THEN each old row that is wanted is stamped anew."""
+    decision = decide(KEYS, left, right, put_back(what))
+    assert (decision.state, decision.action, decision.lift) == (state, action, action == "copy")
+
+
+def test_rows_written_later_stay_when_they_are_put_back_up_to_a_moment():
+    """GIVEN a row that was written after the bad deploy THEN it stays; one from before it, or without a time, does not."""
+    rule = put_back(resync.CHANGED, written_before=9)
+    good = seen(row(5))
+    assert decide(KEYS, good, seen(row(9, "later")), rule).action == resync.LEAVE
+    assert decide(KEYS, good, seen(row(8, "bad")), rule).action == resync.COPY
+    assert decide(KEYS, good, seen(row(None, "bad")), rule).action == resync.COPY
+    assert decide(KEYS, good, seen(None, tombstone(12)), rule).action == resync.COPY
+
+
+@given(sightings, sightings, st.booleans())
+def test_what_is_put_back_wins_over_all_that_was_known(left, right, managed):
+    """GIVEN any two sides THEN a row of the source that is put back stands on the target, and a second look finds it equal."""
+    model = Model(left, right)
+    rule = Rule(NAMES, REGIONS, PAIR, RIGHT, managed=managed, put_back=resync.CHANGED)
+    model.settle(rule, list)
+    if model.rows[LEFT] is None:
+        assert model.rows[RIGHT] == right.row
+    else:
+        assert model.seen(LEFT).digest == model.seen(RIGHT).digest
