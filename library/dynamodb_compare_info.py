@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ansible module: compare two DynamoDB tables row by row, also across accounts and partitions."""
+"""Ansible module: compare two DynamoDB tables row by row, also across accounts and partitions, or with a backup."""
 
 from __future__ import annotations
 
@@ -13,19 +13,43 @@ description:
   - Only where digests differ a second scan finds the keys, and the first of them are read again to name their attributes.
   - The tables need not stand still, but a change that has reached one table only is a difference. What differed in the
     first scan and no longer does in the second counts as equal.
+  - Instead of a table a side may be the items of a full backup or of a merged set, read from S3, so that what was restored can
+    be held against what it was restored from, and a table against what it was.
   - Reads only. Each scan costs read capacity for the whole table.
 author:
   - dynabridge contributors (!UNKNOWN)
 options:
   left:
-    description: One table.
+    description: One table, or items on S3. Either C(table) or C(lines).
     type: dict
     required: true
     suboptions: &side
       table:
         description: Name of the table.
         type: str
-        required: true
+      lines:
+        description: Items on S3 in place of a table. Their keys' names come from the schema that was saved with the backup.
+        type: dict
+        suboptions:
+          bucket:
+            description: The bucket.
+            type: str
+            required: true
+          folder:
+            description:
+              - Of a verified full backup, as RV(dynamodb_restore_info#module:plans[].base), or of a merged set, as
+                RV(dynamodb_merge#module:folder).
+            type: str
+            required: true
+          bucket_region:
+            description: Region of the bucket. That of the side when empty.
+            type: str
+          bucket_owner:
+            description: Account that the bucket must belong to. Any when empty.
+            type: str
+          role_arn:
+            description: Role to read under. The profile's own rights when empty.
+            type: str
       profile:
         description: AWS profile whose credentials reach the table. The environment's credentials when empty.
         type: str
@@ -33,7 +57,7 @@ options:
         description: Region of the table. The profile's region when empty.
         type: str
       endpoint_url:
-        description: Endpoint of DynamoDB. The profile's or the region's own when empty.
+        description: Endpoint of DynamoDB, or of S3. The profile's or the region's own when empty.
         type: str
   right:
     description: The other table.
@@ -41,7 +65,7 @@ options:
     required: true
     suboptions: *side
   segments:
-    description: Parallel scans of each table.
+    description: Parallel scans of each table, or files of lines that are read at the same time.
     type: int
     default: 4
   buckets:
@@ -95,6 +119,21 @@ EXAMPLES = r"""
       region: ap-southeast-1
   register: comparison
 
+- name: Hold a restored table against the items that it was restored from
+  dynamodb_compare_info:
+    left:
+      lines:
+        bucket: dynabridge-backup-cn-123456789012
+        bucket_region: cn-northwest-1
+        folder: restore/user-cn-restored-1a2b3c4d/
+      profile: cn
+      region: cn-northwest-1
+    right:
+      table: user-cn-restored
+      profile: cn
+      region: cn-northwest-1
+  register: verification
+
 - name: Stop when they differ
   ansible.builtin.assert:
     that: comparison.equal
@@ -145,7 +184,7 @@ left:
   type: dict
   contains: &table
     table:
-      description: Its name.
+      description: Its name, or where its lines lie.
       returned: always
       type: str
     item_count:
@@ -173,7 +212,10 @@ from typing import Any, NamedTuple
 
 with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
     import boto3
+    from ansible.module_utils.dynabridge.aws.line_sets import LineSet
+    from ansible.module_utils.dynabridge.aws.objects import Objects
     from ansible.module_utils.dynabridge.aws.scan import describe_keys, reduce_table
+    from ansible.module_utils.dynabridge.aws.session import under_role
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -182,6 +224,7 @@ from ansible.module_utils.dynabridge.compare import (
     BucketDigests,
     Difference,
     KeyDigests,
+    PickedItems,
     Rows,
     choose_buckets,
     differences,
@@ -190,11 +233,21 @@ from ansible.module_utils.dynabridge.compare import (
 from ansible.module_utils.dynabridge.errors import DynabridgeError, SettingsError
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
+LINES = {
+    "bucket": {"type": "str", "required": True},
+    "folder": {"type": "str", "required": True},
+    "bucket_region": {"type": "str"},
+    "bucket_owner": {"type": "str"},
+    "role_arn": {"type": "str"},
+}
 SIDE = {
     "type": "dict",
     "required": True,
+    "required_one_of": [("table", "lines")],
+    "mutually_exclusive": [("table", "lines")],
     "options": {
-        "table": {"type": "str", "required": True},
+        "table": {"type": "str"},
+        "lines": {"type": "dict", "options": LINES},
         "profile": {"type": "str"},
         "region": {"type": "str"},
         "endpoint_url": {"type": "str"},
@@ -226,11 +279,57 @@ class Side(NamedTuple):
     table: str
     client: Any
 
+    def keys(self) -> tuple[tuple[str, str], ...]:
+        return describe_keys(self.client, self.table)
 
-def connect(side: dict[str, Any], segments: int) -> Side:
+    def reduce(self, params: dict[str, Any], make: Callable[[], Any]) -> Any:
+        return reduce_table(self.client, self.table, params["segments"], make, params["consistent_read"])
+
+    def items(self, keys: list[dict[str, Any]], _rows: Rows, _params: dict[str, Any]) -> list[dict[str, Any]]:
+        """The items as they are now, {} for one that is not there."""
+        return [
+            self.client.get_item(TableName=self.table, Key=key, ConsistentRead=True).get("Item", {}) for key in keys
+        ]
+
+
+class Lines(NamedTuple):
+    """Items on S3 in the place of a table."""
+
+    lines: Any
+
+    @property
+    def table(self) -> str:
+        return self.lines.name
+
+    def keys(self) -> tuple[tuple[str, str], ...]:
+        return self.lines.keys()
+
+    def reduce(self, params: dict[str, Any], make: Callable[[], Any]) -> Any:
+        return self.lines.reduce(params["segments"], make)
+
+    def items(self, keys: list[dict[str, Any]], rows: Rows, params: dict[str, Any]) -> list[dict[str, Any]]:
+        """The items; all lines are read for them."""
+        return self.reduce(params, lambda: PickedItems(rows, keys)).items(keys) if keys else []
+
+
+def connect(side: dict[str, Any], segments: int) -> Side | Lines:
     session = boto3.Session(profile_name=side["profile"] or None, region_name=side["region"] or None)
     config = Config(max_pool_connections=segments, retries={"mode": "standard", "max_attempts": 10})
+    if side.get("lines"):
+        return connect_lines(side, session, config)
     return Side(side["table"], session.client("dynamodb", endpoint_url=side["endpoint_url"] or None, config=config))
+
+
+def connect_lines(side: dict[str, Any], session: Any, config: Any) -> Lines:
+    lines, endpoint = side["lines"], side["endpoint_url"] or None
+    region = lines["bucket_region"] or session.region_name
+    if lines["role_arn"]:
+        sts = session.client("sts", endpoint_url=endpoint)
+        make = under_role(sts, lines["role_arn"], side["profile"], session.region_name, endpoint)
+        s3 = make("s3", region=region, config=config)
+    else:
+        s3 = session.client("s3", region_name=region, endpoint_url=endpoint, config=config)
+    return Lines(LineSet(Objects(s3, lines["bucket"], lines["bucket_owner"] or ""), lines["folder"]))
 
 
 def check(params: dict[str, Any]) -> None:
@@ -246,9 +345,9 @@ def check(params: dict[str, Any]) -> None:
             raise SettingsError(f"{name} is {params[name]}: it must be from {low} to {high}")
 
 
-def rows_of(left: Side, right: Side, params: dict[str, Any]) -> Rows:
+def rows_of(left: Side | Lines, right: Side | Lines, params: dict[str, Any]) -> Rows:
     """How to look at both tables' rows. Raises where their keys do not match."""
-    schemas = [describe_keys(side.client, side.table) for side in (left, right)]
+    schemas = [side.keys() for side in (left, right)]
     if schemas[0] != schemas[1]:
         spelled = [" + ".join(f"{name} ({kind})" for name, kind in schema) for schema in schemas]
         raise SettingsError(
@@ -262,26 +361,28 @@ def rows_of(left: Side, right: Side, params: dict[str, Any]) -> Rows:
     return Rows(names, frozenset(params["ignore_attributes"]), params["buckets"])
 
 
-def scan_both(left: Side, right: Side, params: dict[str, Any], make: Callable[[], Any]) -> tuple[Any, Any]:
+def scan_both(
+    left: Side | Lines, right: Side | Lines, params: dict[str, Any], make: Callable[[], Any]
+) -> tuple[Any, Any]:
     with ThreadPoolExecutor(2) as pool:
-        return tuple(
-            pool.map(
-                lambda side: reduce_table(side.client, side.table, params["segments"], make, params["consistent_read"]),
-                (left, right),
-            )
-        )
+        return tuple(pool.map(lambda side: side.reduce(params, make), (left, right)))
 
 
-def describe(difference: Difference, left: Side, right: Side, ignore: frozenset[str]) -> dict[str, Any]:
-    """A difference as it is returned; for one between two items these are read once more to name the attributes."""
-    attributes = []
-    if difference.state == DIFFERENT:
-        items = [
-            side.client.get_item(TableName=side.table, Key=difference.key, ConsistentRead=True).get("Item", {})
-            for side in (left, right)
-        ]
-        attributes = differing_attributes(*items, ignore)
-    return {"key": printable(difference.key), "state": difference.state, "attributes": attributes}
+def describe(
+    shown: list[Difference], left: Side | Lines, right: Side | Lines, rows: Rows, params: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Differences as they are returned; those between two items are read once more to name the attributes."""
+    keys = [difference.key for difference in shown if difference.state == DIFFERENT]
+    pairs = zip(left.items(keys, rows, params), right.items(keys, rows, params), strict=True)
+    attributes = (differing_attributes(*pair, rows.ignore) for pair in pairs)
+    return [
+        {
+            "key": printable(difference.key),
+            "state": difference.state,
+            "attributes": next(attributes) if difference.state == DIFFERENT else [],
+        }
+        for difference in shown
+    ]
 
 
 def printable(key: dict[str, Any]) -> dict[str, Any]:
@@ -291,7 +392,7 @@ def printable(key: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def compare(left: Side, right: Side, params: dict[str, Any]) -> dict[str, Any]:
+def compare(left: Side | Lines, right: Side | Lines, params: dict[str, Any]) -> dict[str, Any]:
     """Both scans; the result to return, without its times."""
     check(params)
     rows = rows_of(left, right, params)
@@ -302,7 +403,7 @@ def compare(left: Side, right: Side, params: dict[str, Any]) -> dict[str, Any]:
         keys = scan_both(left, right, params, lambda: KeyDigests(rows, chosen))
         differing = list(differences(*keys))
         found = len(differing)
-        shown = [describe(difference, left, right, rows.ignore) for difference in islice(differing, params["show"])]
+        shown = describe(list(islice(differing, params["show"])), left, right, rows, params)
     result = {
         "equal": not found and not left_out,
         "differing": found,
@@ -314,7 +415,7 @@ def compare(left: Side, right: Side, params: dict[str, Any]) -> dict[str, Any]:
     return result | {"summary": summary(result)}
 
 
-def compare_until_equal(left: Side, right: Side, params: dict[str, Any]) -> dict[str, Any]:
+def compare_until_equal(left: Side | Lines, right: Side | Lines, params: dict[str, Any]) -> dict[str, Any]:
     """The first comparison that finds the tables equal, or the last one that begins in the time to wait."""
     deadline = time.monotonic() + params["wait"]
     while True:
@@ -344,11 +445,15 @@ def key_text(key: dict[str, Any]) -> str:
     return ", ".join(f"{name}={value}" for name, typed in key.items() for value in typed.values())
 
 
+def named(side: dict[str, Any]) -> str:
+    return side["table"] or f"s3://{side['lines']['bucket']}/{side['lines']['folder']}"
+
+
 def main() -> None:
     # Without the connection parameters of other modules: each table has its own.
     module = AnsibleAWSModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, default_args=False)
     started = time.monotonic()
-    names = f"{module.params['left']['table']} and {module.params['right']['table']}"
+    names = " and ".join(named(module.params[name]) for name in ("left", "right"))
     try:
         left, right = (connect(module.params[name], module.params["segments"]) for name in ("left", "right"))
         result = compare_until_equal(left, right, module.params)

@@ -86,6 +86,27 @@ class KeyDigests:
         self.found.update(other.found)
 
 
+class PickedItems:
+    """The items of chosen keys, where they cannot be asked for one by one."""
+
+    def __init__(self, rows: Rows, keys: Iterable[Item]) -> None:
+        self.rows = rows
+        self.found: dict[bytes, Item] = {encode_item(key): {} for key in keys}
+
+    def add(self, items: Iterable[Item]) -> None:
+        for item in items:
+            encoded = encode_item(self.rows.key(item))
+            if encoded in self.found:
+                self.found[encoded] = item
+
+    def merge(self, other: PickedItems) -> None:
+        self.found |= {encoded: item for encoded, item in other.found.items() if item}
+
+    def items(self, keys: Iterable[Item]) -> list[Item]:
+        """In the order of the keys, {} for one that is not there."""
+        return [self.found[encode_item(key)] for key in keys]
+
+
 def choose_buckets(left: BucketDigests, right: BucketDigests, max_keys: int) -> tuple[list[int], int]:
     """Differing buckets that together hold at most ``max_keys`` keys, and how many are left out.
 
