@@ -18,7 +18,7 @@ from ..errors import RestoreError
 from ..restore_layout import folder_of, run_of
 from ..restore_plan import Plan
 from ..restore_state import IMPORT, WRITE, State, identity_of, state_from, state_name
-from ..restored_schema import MARK, SETTINGS, check_key, encryption_of, to_create, to_import, wanted_schema
+from ..restored_schema import SETTINGS, check_key, encryption_of, to_create, to_import, wanted_schema
 from ..table_schema import has_local_indexes
 from . import retrieval
 from .change_sources import Sources
@@ -26,6 +26,7 @@ from .data_sets import BASE, MERGED_SET, DataSet, base_set, check_verified, merg
 from .imports import COMPLETED, Imports, Job
 from .line_load import LineLoad
 from .objects import Objects
+from .ownership import is_own
 from .reapply import Reapply
 
 AUTO = "auto"
@@ -157,27 +158,12 @@ class Restore:
     def _check_target(self) -> None:
         """Raises RestoreError where a table of that name is not this restore's own."""
         table = self._imports.table(self._wish.table)
-        if table is None or self._is_ours(table):
+        if table is None or is_own(self.state, table, self._imports):
             return
         raise RestoreError(
             f"table {self._wish.table} exists in {self._region} and is not of this restore ({self._run}): it is left alone. "
             "Choose another target_table, or remove it first. Nothing was changed"
         )
-
-    def _is_ours(self, table: Mapping[str, Any]) -> bool:
-        """By its id; where the answer that told it was lost, by the import's token, or by the mark of its creation."""
-        state = self.state
-        if state.table_id:
-            return state.table_id == table.get("TableId") and state.table_arn == table["TableArn"]
-        if not state.token:
-            return False
-        if state.way == WRITE:
-            return self._imports.tags(table["TableArn"]).get(MARK) == state.token
-        job = self._imports.find(table["TableArn"], state.token)
-        if job is None or job.table_id not in ("", table.get("TableId")):
-            return False
-        state.import_arn, state.table_arn, state.table_id = job.arn, table["TableArn"], table.get("TableId", "")
-        return True
 
     def _way(self) -> str:
         """How the items get into the table; decided once for an attempt."""
