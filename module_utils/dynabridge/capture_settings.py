@@ -33,13 +33,14 @@ class CaptureSettings:
 
 def capture_settings(env: Mapping[str, str]) -> CaptureSettings:
     """Read the function's environment. Raises SettingsError naming the variable."""
+    side = required(env, "SIDE")
     tables = tuple(filter(None, (name.strip() for name in required(env, "CAPTURE_TABLES").split(","))))
     if not tables:
         raise SettingsError(
             "environment variable CAPTURE_TABLES names no table: run deploy.yml --tags change_capture for this side"
         )
     return CaptureSettings(
-        side=required(env, "SIDE"),
+        side=side,
         function=required(env, "AWS_LAMBDA_FUNCTION_NAME"),
         tables=tables,
         bucket=required(env, "BACKUP_BUCKET"),

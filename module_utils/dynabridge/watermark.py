@@ -31,8 +31,10 @@ YOUNG = RETENTION - 3600
 AWAY = 150
 # Holes of one cause that lie closer together than this are one: a table can have many unreadable records.
 NEAR = 60
+MOST_HOLES = 200
 
 STALLED = "the capture stood still for longer than the stream keeps records"
+SEVERAL = "for several causes, such as this: "
 REPLACED = "the table or its stream was another one before"
 
 
@@ -180,14 +182,24 @@ def _aged(mark: Watermark, oldest: float) -> Watermark:
 
 
 def _united(holes: Iterable[Hole]) -> tuple[Hole, ...]:
+    """Those of one cause that lie close together are one; of very many also those of several causes, ever farther apart."""
+    found = _joined(sorted(holes, key=lambda hole: (hole.why, hole.start, hole.end)), NEAR, mixed=False)
+    near = NEAR
+    while len(found) > MOST_HOLES:
+        found, near = _joined(sorted(found), near, mixed=True), near * 4
+    return tuple(sorted(found))
+
+
+def _joined(holes: Iterable[Hole], near: float, mixed: bool) -> list[Hole]:
     found: list[Hole] = []
-    for hole in sorted(holes, key=lambda hole: (hole.why, hole.start, hole.end)):
+    for hole in holes:
         last = found[-1] if found else None
-        if last and last.why == hole.why and hole.start <= last.end + NEAR:
-            found[-1] = Hole(last.start, max(last.end, hole.end), hole.why)
+        if last and hole.start <= last.end + near and (mixed or hole.why == last.why):
+            why = last.why if hole.why == last.why or last.why.startswith(SEVERAL) else SEVERAL + last.why
+            found[-1] = Hole(last.start, max(last.end, hole.end), why)
         else:
             found.append(hole)
-    return tuple(sorted(found))
+    return found
 
 
 def _iso(seconds: float) -> str:

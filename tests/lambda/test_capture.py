@@ -167,7 +167,7 @@ class TestGivenUp:
         assert [line.sequence for line in lines(cloud)] == [3]
         (hole,) = mark_of(cloud).holes
         assert (hole.start, hole.end) == (NOW, NOW + 121)
-        assert "2 records of shard {SHARD} was given up (RetryAttemptsExhausted)" in hole.why
+        assert f"2 records of shard {SHARD} was given up (RetryAttemptsExhausted)" in hole.why
         assert "has forgotten the first of its records" in hole.why
         cloud.streams.trimmed, cloud.streams.records = 9, []
         cloud.sqs.messages = [given_up(number(5), number(6), 2, NOW + 600, NOW + 660)]

@@ -13,9 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dynabridge.watermark import (
+    MOST_HOLES,
     NEAR,
     REPLACED,
     RETENTION,
+    SEVERAL,
     STALLED,
     Hole,
     Pace,
@@ -238,6 +240,14 @@ class TestHoles:
     def test_distant_ones_stay_apart(self):
         two = (Hole(START, START + 1, "x"), Hole(START + 2 + NEAR, START + 3 + NEAR, "x"))
         assert self.mark.with_holes(two).holes == two
+
+    def test_very_many_become_few(self):
+        """GIVEN a thousand holes, each of a cause of its own THEN few are left that cover them, and say that they are of several."""
+        many = [Hole(START + 100 * number, START + 100 * number + 5, f"batch {number}") for number in range(1000)]
+        found = self.mark.with_holes(many).holes
+        assert len(found) <= MOST_HOLES and found[0].why == SEVERAL + "batch 0"
+        assert all(any(one.start <= hole.start and hole.end <= one.end for one in found) for hole in many)
+        assert self.mark.with_holes(found).with_holes(many).holes == found
 
     @given(st.lists(st.tuples(st.integers(0, 999), st.integers(1, 200), st.sampled_from("ab")), max_size=20))
     def test_no_second_of_a_hole_is_lost(self, found):
