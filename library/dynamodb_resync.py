@@ -75,8 +75,8 @@ options:
   put_back:
     description:
       - With one direction, the source is what the target was at a moment, such as a restored table, and is right whatever the
-        stamps say. V(missing) copies rows that the target lacks, V(changed) also those that differ. They get new stamps, in the source
-        too, and so win on both sides of a replicated target. Rows that only the target has are left. Empty for a resync.
+        stamps say. V(missing) copies rows that the target lacks, V(changed) also those that differ. They get new stamps, in the
+        source too, and so win on both sides of a replicated target. Rows that only the target has are left. Empty for a resync.
     type: str
     choices: ['', missing, changed]
     default: ''
