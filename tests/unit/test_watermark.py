@@ -242,7 +242,7 @@ class TestHoles:
         assert self.mark.with_holes(two).holes == two
 
     def test_very_many_become_few(self):
-        """GIVEN a thousand holes, each of a cause of its own THEN few are left that cover them, and say that they are of several."""
+        """GIVEN a thousand holes, each of its own cause THEN few are left that cover them and say so."""
         many = [Hole(START + 100 * number, START + 100 * number + 5, f"batch {number}") for number in range(1000)]
         found = self.mark.with_holes(many).holes
         assert len(found) <= MOST_HOLES and found[0].why == SEVERAL + "batch 0"
