@@ -20,7 +20,7 @@ author:
   - dynabridge contributors (!UNKNOWN)
 options:
   plan:
-    description: What to apply, as RV(dynamodb_restore_info#module:plan) gives it.
+    description: What to apply, one of RV(dynamodb_restore_info#module:plans).
     type: dict
     required: true
   target_table:
@@ -128,7 +128,7 @@ seealso:
 EXAMPLES = r"""
 - name: What is there to apply
   dynamodb_restore_info:
-    table: user-cn
+    tables: [user-cn]
     date: '2026-11-20T10:15:03Z'
     method: apply
     bucket: dynabridge-backup-cn-123456789012
@@ -136,13 +136,13 @@ EXAMPLES = r"""
 
 - name: Bring a table that was restored from the full backup to the moment
   dynamodb_apply:
-    plan: '{{ found.plan }}'
+    plan: '{{ found.plans[0] }}'
     target_table: user-cn-restored
     log_dir: /var/log/dynabridge
 
 - name: Put back into the table in use what it lost, at no more than 500 write units a second
   dynamodb_apply:
-    plan: '{{ found.plan }}'
+    plan: '{{ found.plans[0] }}'
     target_table: user-cn
     mode: live
     max_wcu: 500
@@ -213,16 +213,15 @@ with suppress(ImportError):  # without botocore AnsibleAWSModule says what is mi
     from ansible.module_utils.dynabridge.aws.apply_changes import (
         ApplyRun,
         BatchWriter,
+        GraveSources,
         NoMemory,
         Patience,
-        RuleSources,
         RuleWriter,
         Tally,
         counted,
         would_write,
     )
     from ansible.module_utils.dynabridge.aws.apply_samples import samples
-    from ansible.module_utils.dynabridge.aws.change_sources import Sources
     from ansible.module_utils.dynabridge.aws.memory import Memory
     from ansible.module_utils.dynabridge.aws.objects import Objects
     from ansible.module_utils.dynabridge.aws.scan import describe_keys
@@ -297,7 +296,7 @@ class Task:
         )
         s3 = make("s3", region=self.params["bucket_region"] or module.region, config=Config(**patient))
         objects = Objects(s3, self.params["bucket"] or self.plan.bucket, self.params["bucket_owner"])
-        self.sources = (RuleSources if self.live else Sources)(objects, self.plan, self.tell)
+        self.sources = GraveSources(objects, self.plan, self.tell)
         self.sources.names = self.names
 
     @property

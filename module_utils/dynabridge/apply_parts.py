@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from .attributes import to_boto
 from .change_lines import ChangeLine
 from .changes import DELETE, PUT, Change
+from .errors import MalformedRecord
 from .last_states import PARTS, Key, LastStates
 from .stamps import Item, StampNames
 
@@ -72,18 +73,17 @@ def keys_of(key: Key, names: tuple[str, ...]) -> Item:
 
 def request_of(entry: Entry, names: tuple[str, ...]) -> dict[str, Any]:
     """The request of BatchWriteItem, in boto form."""
-    if entry.line:
-        return {"PutRequest": {"Item": to_boto(json.loads(entry.line)["Item"])}}
-    return {"DeleteRequest": {"Key": to_boto(keys_of(entry.key, names))}}
-
-
-# -- changes that go through the conflict rule ----------------------------------------------------
+    change = change_of(entry, "", names)
+    if change.operation == PUT:
+        return {"PutRequest": {"Item": to_boto(change.image)}}
+    return {"DeleteRequest": {"Key": to_boto(change.keys)}}
 
 
 def with_grave(change: ChangeLine, names: StampNames) -> ChangeLine:
-    """A delete as a state that keeps the key as it was written and the stamp of what it deleted; a put as it is.
+    """A delete as a state that keeps the key as it was written, and the stamp of what it deleted; a put as it is.
 
-    Such a state has no attribute of the key, which every item has.
+    Such a state has no attribute of the key, which every item has. Key: a number has several spellings, and what a state is
+    looked up by is not always the table's own.
     """
     if change.new is not None:
         return change
@@ -97,11 +97,16 @@ def is_delete(line: bytes) -> bool:
 
 
 def change_of(entry: Entry, table: str, names: tuple[str, ...]) -> Change:
-    """The change as the conflict rule takes it: the memory of deletes goes by the spelling of numbers in keys."""
+    """The change that leads to the state. Of a delete without grave the key is spelled as it is looked up.
+
+    Raises MalformedRecord for an item without its key.
+    """
     if not entry.line:
         return Change(DELETE, table, keys_of(entry.key, names), {})
     item = json.loads(entry.line)["Item"]
     if is_delete(entry.line):
         grave = item[GONE]["M"]
         return Change(DELETE, table, grave["keys"]["M"], grave["stamp"]["M"])
+    if any(name not in item for name in names):
+        raise MalformedRecord(f"the changes hold an item without {' + '.join(names)}")
     return Change(PUT, table, {name: item[name] for name in names}, item)

@@ -338,6 +338,20 @@ class TestBadInput:
         ground.table.status = "CREATING"
         assert "is CREATING" in ground.run()["msg"]
 
+    @pytest.mark.parametrize("mode", ["exclusive", "live"])
+    def test_an_item_without_its_key_is_named(self, ground, mode):
+        """GIVEN an item that lacks its key, and one that is no base64 WHEN applied THEN both are named, the rest is there."""
+        ground.saved.captured(
+            record(1, 1, {"PK": {"S": "lame"}}, {"content": {"S": SECRET}}),
+            put(2, 1, "raw", b={"B": "?"}),
+            put(3, 1, "good"),
+        )
+        failed = ground.run(mode=mode, show=0)
+        assert [one["key"]["PK"]["S"] for one in failed["problems"]] == ["lame", "raw"] and "without PK" in failed[
+            "msg"
+        ]
+        assert ground.table.items(TARGET) == [row("good")]
+
     def test_a_full_disk_is_named(self, ground, monkeypatch):
         """GIVEN no room for what does not fit into memory WHEN applied THEN it says so, and nothing is left there."""
         monkeypatch.setattr("ansible.module_utils.dynabridge.last_states.OVERHEAD", 10**6)

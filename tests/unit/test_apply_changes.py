@@ -77,7 +77,7 @@ def apply(table, lines, budget=LARGE, writer=None, left=None):
         states = LastStates(names, Path(directory), budget)
         for line in lines:
             change = read_change(line)
-            states.add(with_grave(change, NAMES) if writer is RuleWriter else change, 0)
+            states.add(with_grave(change, NAMES), 0)
         tally, patience = Tally(SimpleNamespace(line=lambda text: None)), Patience(TARGET)
         if writer is RuleWriter:
             applier = Applier(table, NAMES, NoMemory(), pause=lambda _seconds: None)

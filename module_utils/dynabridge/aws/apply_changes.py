@@ -20,7 +20,17 @@ from typing import Any, Protocol
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
 
-from ..apply_parts import Entry, batches_of, change_of, count_of_parts, is_delete, parts_of, request_of, with_grave
+from ..apply_parts import (
+    Entry,
+    batches_of,
+    change_of,
+    count_of_parts,
+    is_delete,
+    keys_of,
+    parts_of,
+    request_of,
+    with_grave,
+)
 from ..apply_state import ApplyLog, ApplyState
 from ..attributes import to_json
 from ..change_lines import ChangeLine
@@ -53,8 +63,8 @@ class Stopped(Exception):
     """Another batch failed: this one need not be tried any more."""
 
 
-class RuleSources(Sources):
-    """Sources whose deletes keep the stamp of what they deleted, as the conflict rule needs it."""
+class GraveSources(Sources):
+    """Sources whose deletes keep key and stamp of what they deleted."""
 
     names: StampNames = StampNames()
 
@@ -83,6 +93,16 @@ class Tally:
                 self.log.line(f"retry: {reason}; each part says how often it was tried again")
             self.counts["retries"] += count
             self.reasons[reason] += count
+
+    def readable(self, entries: list[Entry], names: tuple[str, ...], read: Callable[[Entry], Any]) -> list[Any]:
+        """What ``read`` makes of the entries; those that it makes nothing of are refused."""
+        found = []
+        for entry in entries:
+            try:
+                found.append(read(entry))
+            except MalformedRecord as error:
+                self.refused(keys_of(entry.key, names), str(error))
+        return found
 
     def refused(self, keys: Item, reason: str) -> None:
         """An item that DynamoDB will never take."""
@@ -144,12 +164,7 @@ class BatchWriter:
         self.pace, self.patience, self.tally = pace, patience, tally
 
     def write(self, entries: list[Entry]) -> None:
-        requests = []
-        for entry in entries:
-            try:
-                requests.append(request_of(entry, self.names))
-            except MalformedRecord as error:
-                self.tally.refused(dict(zip(self.names, entry.key, strict=True)), str(error))
+        requests = self.tally.readable(entries, self.names, lambda entry: request_of(entry, self.names))
         if self.pace.per_second:
             self.pace.take(sum(map(_units, requests)))
         self.patience.run(requests, self._write_many, self.tally)
@@ -219,7 +234,7 @@ class RuleWriter:
         self.pace, self.patience, self.tally, self.transactions = pace, patience, tally, transactions
 
     def write(self, entries: list[Entry]) -> None:
-        changes = [change_of(entry, self.table, self.names) for entry in entries]
+        changes = self.tally.readable(entries, self.names, lambda entry: change_of(entry, self.table, self.names))
         if self.pace.per_second:
             self.pace.take(sum(write_units(change.image, transaction=self.transactions) for change in changes))
         self.patience.run(changes, self._apply, self.tally)
