@@ -16,6 +16,7 @@ PATCHES = (
     "workers",
     "mappings",
     "metric_namespace",
+    "service_linked_roles",
     "async_failures",
     "secure_transport",
     "principal_arn",

@@ -15,6 +15,17 @@ SCHEMA_ACTIONS = [
     "dynamodb:ListTagsOfResource",
     "dynamodb:GetResourcePolicy",
 ]
+# What DynamoDB does with a table's key on behalf of who makes the table (Developer Guide, encryption at rest).
+TABLE_KEY_ACTIONS = [
+    "kms:Encrypt",
+    "kms:Decrypt",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+    "kms:GenerateDataKey",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:DescribeKey",
+    "kms:CreateGrant",
+]
 SCALING_ACTIONS = ["application-autoscaling:DescribeScalableTargets", "application-autoscaling:DescribeScalingPolicies"]
 
 
@@ -142,6 +153,7 @@ def restore_statements(place):
                 "dynamodb:UpdateContinuousBackups",
                 "dynamodb:DescribeContinuousBackups",
                 "dynamodb:TagResource",
+                "dynamodb:UntagResource",
                 "dynamodb:ListTagsOfResource",
                 "dynamodb:PutResourcePolicy",
                 "dynamodb:GetResourcePolicy",
@@ -168,7 +180,13 @@ def restore_statements(place):
             ],
             "*",
         ),
-        *_reading(place, PREPARED),
+        # Autoscaling works by a role of the account, which is made when the first target is registered.
+        _allow("MakeScalingRole", ["iam:CreateServiceLinkedRole"], "*")
+        | {"Condition": {"StringLike": {"iam:AWSServiceName": "dynamodb.application-autoscaling.*"}}},
+        # A restored table has a key of its own region: whichever lets this role in, for tables only.
+        _allow("UseTableKeys", TABLE_KEY_ACTIONS, f"arn:{place['partition']}:kms:*:{place['account_id']}:key/*")
+        | {"Condition": {"StringLike": {"kms:ViaService": "dynamodb.*"}}},
+        *_reading(place, PREPARED, place["changes_prefix"]),
         # Asks S3 for objects of the Glacier classes.
         _allow("FetchFromGlacier", ["s3:RestoreObject"], f"{_bucket(place)}/{place['prefix']}/*"),
         # Data sets that are merged for an import, and reports.

@@ -29,7 +29,10 @@ from tests.integration.support import Side, eventually
 FUNCTION, FUNCTION_ROLE = "DynamoDBBackupFunction", "DynamoDBBackupRole"
 OPERATOR, RESTORE = "dynabridge-backup-operator", "dynabridge-backup-restore"
 QUEUE = "dynamodbbackupcn"
-EXAMPLE = {name: "x" for name in ("partition", "region", "account_id", "bucket", "prefix", "namespace", "queue")} | {
+EXAMPLE = {
+    name: "x"
+    for name in ("partition", "region", "account_id", "bucket", "prefix", "changes_prefix", "namespace", "queue")
+} | {
     "tables": ["x"],
     "bucket_owner": "",
     "kms_key_arn": "",
@@ -262,6 +265,7 @@ def restoring(side: Side) -> dict:
         "BillingMode": "PAY_PER_REQUEST",
     }
     source = {"S3BucketSource": {"S3Bucket": bucket, "S3KeyPrefix": "daily/"}, "InputFormat": "DYNAMODB_JSON"}
+    key_arn = side.client("kms").create_key()["KeyMetadata"]["Arn"]
     return {
         "MakeTables": ("dynamodb", "create_table", {"TableName": table} | key),
         "ImportTables": (
@@ -278,6 +282,17 @@ def restoring(side: Side) -> dict:
         "WriteItems": ("dynamodb", "put_item", {"TableName": table, "Item": {"PK": {"S": "x"}}}),
         "CompareItems": ("dynamodb", "scan", {"TableName": table}),
         "RestoreScaling": ("application-autoscaling", "describe_scalable_targets", {"ServiceNamespace": "dynamodb"}),
+        "MakeScalingRole": (
+            "iam",
+            "create_service_linked_role",
+            {"AWSServiceName": "dynamodb.application-autoscaling.amazonaws.com"},
+        ),
+        "UseTableKeys": (
+            "dynamodb",
+            "create_table",
+            {"TableName": table, "SSESpecification": {"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": key_arn}}
+            | key,
+        ),
         "ListBackups": ("s3", "list_objects_v2", {"Bucket": bucket, "Prefix": "daily/"}),
         "ReadBackups": ("s3", "get_object", {"Bucket": bucket, "Key": "daily/x"}),
         "ReadLifecycle": ("s3", "get_bucket_lifecycle_configuration", {"Bucket": bucket}),

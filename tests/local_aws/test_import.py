@@ -183,3 +183,19 @@ def test_key_of_a_table_has_to_let_its_maker_in(source):
     assert "KMS key access denied" in refusal(source.start, user.dynamodb, parameters=encryption)["Message"]
     user.allow(rights | {"kms:DescribeKey": arn, "kms:CreateGrant": arn})
     assert source.ended(source.start(user.dynamodb, parameters=encryption))["ImportStatus"] == "COMPLETED"
+
+
+def test_service_of_a_service_linked_role_can_be_limited(source):
+    """AWS: the condition key iam:AWSServiceName says for which service the role is made."""
+    name = f"{source.name}-user"
+    iam = source.cloud.client("iam")
+    iam.create_user(UserName=name)
+    scaling = {"StringLike": {"iam:AWSServiceName": "dynamodb.application-autoscaling.*"}}
+    allow = {"Effect": "Allow", "Action": "iam:CreateServiceLinkedRole", "Resource": "*", "Condition": scaling}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+    iam.put_user_policy(UserName=name, PolicyName="rights", PolicyDocument=document)
+    pair = iam.create_access_key(UserName=name)["AccessKey"]
+    user = source.cloud.client("iam", pair["AccessKeyId"], pair["SecretAccessKey"])
+    user.create_service_linked_role(AWSServiceName="dynamodb.application-autoscaling.amazonaws.com")
+    refused = refusal(user.create_service_linked_role, AWSServiceName="replication.dynamodb.amazonaws.com")
+    assert refused["Code"] == "AccessDenied"

@@ -28,6 +28,7 @@ PLACE = {
     "bucket": "backups",
     "bucket_owner": "",
     "prefix": "daily",
+    "changes_prefix": "changes",
     "kms_key_arn": "",
     "namespace": "DDB-Backup",
     "queue": "dynamodbbackupcn",
@@ -45,6 +46,7 @@ BACKUP = {
         "dynabridge_backup_incremental_schedule": "",
         "dynabridge_backup_check_schedule": "rate(10 minutes)",
     },
+    "prefixes": {"dynabridge_backup_prefix": "daily", "dynabridge_capture_prefix": "changes"},
     "lifecycle": [
         {"storage_class": "STANDARD_IA", "days": 30},
         {"storage_class": "GLACIER", "days": 90},
