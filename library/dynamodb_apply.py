@@ -233,7 +233,7 @@ from ansible.module_utils.dynabridge.apply_parts import count_of_parts, parts_of
 from ansible.module_utils.dynabridge.apply_state import ApplyLog, ApplyState
 from ansible.module_utils.dynabridge.backup_layout import iso
 from ansible.module_utils.dynabridge.change_lines import MICROS
-from ansible.module_utils.dynabridge.errors import DynabridgeError, SettingsError
+from ansible.module_utils.dynabridge.errors import DynabridgeError, SettingsError, TableUnavailable
 from ansible.module_utils.dynabridge.pace import Pace
 from ansible.module_utils.dynabridge.progress import teller
 from ansible.module_utils.dynabridge.restore_plan import Plan, plan_from
@@ -287,6 +287,7 @@ class Task:
         self.tell = teller(self.params["progress_file"])
         self.check_limits()
         self.plan: Plan = plan_from(self.params["plan"])
+        self.check_plan()
         self.table = self.params["target_table"]
         make = client_maker(module)
         patient = {"retries": {"mode": "standard", "max_attempts": 4}}
@@ -329,8 +330,34 @@ class Task:
                 f"confirm it with confirm_overwrite={self.table}. {NOTHING_CHANGED}"
             )
         if self.live and self.params["tombstones_table"]:
-            describe_keys(self.dynamodb, self.params["tombstones_table"])
+            self.check_memory()
         return f"{arn} {description.get('CreationDateTime', '')}"
+
+    def check_memory(self) -> None:
+        try:
+            describe_keys(self.dynamodb, self.params["tombstones_table"])
+        except TableUnavailable as error:
+            raise SettingsError(
+                f"{error} It is the memory of deletes: give tombstones_table='' where table {self.table} is not replicated. "
+                f"{NOTHING_CHANGED}"
+            ) from error
+
+    def check_plan(self) -> None:
+        """A plan may have been written by hand, or for another table."""
+        plan, base = self.plan, self.plan.base
+        late = [window.folder for window in plan.windows if window.moment > plan.moment]
+        foreign = [
+            window.folder
+            for window in plan.windows
+            if window.table != plan.table or {window.table_id, base.table_id} - {"", base.table_id}
+        ]
+        if plan.log and plan.log.end > plan.moment:
+            late.append(f"{plan.changes_prefix}/{plan.table}/")
+        if late or foreign:
+            what = (
+                f"reach beyond {iso(plan.moment)}" if late else f"are not of the table {plan.table} that was backed up"
+            )
+            raise SettingsError(f"the plan is wrong: changes in {(late or foreign)[0]} {what}. {NOTHING_CHANGED}")
 
     def check_keys(self, keys: tuple[tuple[str, str], ...]) -> None:
         schema = self.sources.schema()

@@ -140,6 +140,10 @@ class TestExclusive:
         ground.saved.captured(*many(30), put(40, 2, "large", content="x" * 3000))
         ground.run(max_wcu=100)
         assert sum(asked) == 30 + 3
+        asked.clear()
+        ground.saved.captured(delete(50, 3, "k0001", time=1))
+        ground.run(max_wcu=100, mode="live")
+        assert sum(asked) == 2 * (29 + 3) + 4, "transactions cost twice, and a delete is remembered"
 
 
 class TestHazards:
@@ -277,7 +281,8 @@ class TestLive:
 
     def test_a_memory_that_is_not_there_is_named(self, ground):
         ground.saved.captured(put(1, 1, "a", time=5))
-        assert "no table forgotten" in ground.run(mode="live", tombstones_table="forgotten")["msg"]
+        message = ground.run(mode="live", tombstones_table="forgotten")["msg"]
+        assert "no table forgotten" in message and "tombstones_table=''" in message
 
 
 class TestLooking:
@@ -333,6 +338,20 @@ class TestBadInput:
         ground.saved.captured(put(1, 1, "a"))
         result = ground.run(**params)
         assert result["failed"] and words in result["msg"] and not ground.table.items(TARGET)
+
+    def test_a_plan_that_reaches_too_far_or_to_another_table_is_refused(self, ground):
+        """GIVEN plans whose windows or log end after the moment, or are of a table made anew WHEN applied THEN refused."""
+        ground.saved.window(0, 50, [])
+        plan = ground.saved.plan(100)
+        (window,) = plan["windows"]
+        late, foreign = window | {"moment": "2026-11-21T03:00:00Z"}, window | {"table_id": "another"}
+        log = plan["log"] | {"end": "2026-11-21T03:00:00Z"}
+        for wrong, words in (
+            ({"windows": [late]}, "reach beyond 2026-11-21T02:01:40Z"),
+            ({"log": log}, "changes in changes/user-cn/ reach beyond"),
+            ({"windows": [foreign]}, "are not of the table user-cn that was backed up"),
+        ):
+            assert words in ground.run(plan=plan | wrong)["msg"]
 
     def test_a_table_that_is_being_made_is_not_written(self, ground):
         ground.table.status = "CREATING"

@@ -236,8 +236,13 @@ class RuleWriter:
     def write(self, entries: list[Entry]) -> None:
         changes = self.tally.readable(entries, self.names, lambda entry: change_of(entry, self.table, self.names))
         if self.pace.per_second:
-            self.pace.take(sum(write_units(change.image, transaction=self.transactions) for change in changes))
+            self.pace.take(sum(map(self._units, changes)))
         self.patience.run(changes, self._apply, self.tally)
+
+    def _units(self, change: Change) -> int:
+        """A delete is remembered, too."""
+        units = write_units(change.image, transaction=self.transactions)
+        return 2 * units if change.operation == DELETE else units
 
     def _apply(self, changes: list[Change]) -> tuple[list[Change], str]:
         try:
