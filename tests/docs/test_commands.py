@@ -22,6 +22,8 @@ PAGES = (
     "backup_status",
     "backup_schedule",
     "export_schema",
+    "dr_restore",
+    "dr_put_back",
     "rotate_credentials",
     "demo",
     "teardown",
