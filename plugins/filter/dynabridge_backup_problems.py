@@ -37,6 +37,12 @@ def backup_problems(backup, sides, side):
     found += _key_arn_problems(backup["kms_key_arn"], sides[side]["partition"], region)
     found += [text for name, schedule in backup["schedules"].items() for text in schedule_problems(name, schedule)]
     found += _interval_problems(backup["schedules"])
+    found += _prefix_problems(backup["prefixes"])
+    if not backup["schedules"]["dynabridge_capture_schedule"]:
+        found.append(
+            "dynabridge_capture_schedule is empty, but without a look nobody says up to when every change is captured. Give"
+            " rate(1 minute)."
+        )
     return found + _lifecycle_problems(backup)
 
 
@@ -107,6 +113,14 @@ def _interval_problems(schedules):
         f"{name} is '{schedules[name]}', but an incremental export takes the changes of 15 minutes to 24 hours."
         " Correct it in the inventory."
     ]
+
+
+def _prefix_problems(prefixes):
+    """What lies in one folder must not age, or be written, by the rules of the other."""
+    (one, outer), (other, inner) = sorted(prefixes.items(), key=lambda entry: len(str(entry[1])))
+    if not f"{inner}/".startswith(f"{outer}/"):
+        return []
+    return [f"{other} is '{inner}', which lies in {one} '{outer}': give each a folder of its own."]
 
 
 def _lifecycle_problems(backup):

@@ -39,6 +39,8 @@ NUMBER_RULES = {
     "write_batch": range(1, 101),
     "tombstone_days": range(1, 3651),
     "clock_skew_seconds": range(0, 86401),
+    "margin_seconds": range(1, 3601),
+    "age_limit_seconds": range(60, 86401),
     "max_age_hours": range(1, 8761),
     "days": range(1, 36501),
     "days_or_none": range(0, 36501),
@@ -58,6 +60,7 @@ TABLE_FIELDS = {
     "stamping",
     "backup",
     "backup_max_age_hours",
+    "capture",
 }
 STAMPING = ("application", "managed")
 DAY = 86400
@@ -186,8 +189,14 @@ def _one_table_problems(table, sides):
 
 
 def _backup_field_problems(where, table):
-    if not isinstance(table.get("backup", False), bool):
-        return [f"{where}: backup is {table['backup']!r}, but must be true or false."]
+    for field in ("backup", "capture"):
+        if not isinstance(table.get(field, False), bool):
+            return [f"{where}: {field} is {table[field]!r}, but must be true or false."]
+    if table.get("capture", False) and not table.get("backup", False):
+        return [
+            f"{where}: capture is true and backup is not, but captured changes lead nowhere without a backup that they"
+            " follow. Set backup: true, or capture: false."
+        ]
     hours = table.get("backup_max_age_hours", 1)
     return _number_problems("max_age_hours", f"{where}: backup_max_age_hours", hours)
 

@@ -12,6 +12,7 @@ DEFAULTS = {
     "ttl_attribute": "",
     "stamping": "application",
     "backup": False,
+    "capture": False,
 }
 # module_utils/dynabridge/tombstones.py writes it.
 TOMBSTONES_EXPIRE_BY = "expires"

@@ -45,6 +45,7 @@ BACKUP = {
         "dynabridge_backup_schedule": "cron(0 2 * * ? *)",
         "dynabridge_backup_incremental_schedule": "",
         "dynabridge_backup_check_schedule": "rate(10 minutes)",
+        "dynabridge_capture_schedule": "rate(1 minute)",
     },
     "prefixes": {"dynabridge_backup_prefix": "daily", "dynabridge_capture_prefix": "changes"},
     "lifecycle": [
