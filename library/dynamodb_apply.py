@@ -411,6 +411,9 @@ class Task:
             raise DynabridgeError(
                 f"{error}. What was applied is kept in {state.path}: the same task goes on from there. The log: {state.log}"
             ) from error
+        except (ClientError, BotoCoreError) as error:
+            log.line(f"failed: {error}")
+            raise
         finally:
             log.close()
 
@@ -419,6 +422,7 @@ class Task:
         resumed = state.begin(f"{count} {'put aside' if states.spilled else 'in memory'}")
         for line in self.head(states, count, state if resumed else None):
             log.line(line)
+        self.tell(f"{self.table}: {states.changes:,} changes read, to be written in {count} parts")
         tally = Tally(log)
         patience = Patience(self.table, self.params["patience"])
         writer = self.writer(states.names, patience, tally)

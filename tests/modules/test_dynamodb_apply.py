@@ -359,10 +359,10 @@ class TestBadInput:
 
     @pytest.mark.parametrize("mode", ["exclusive", "live"])
     def test_an_item_without_its_key_is_named(self, ground, mode):
-        """GIVEN an item that lacks its key, and one that is no base64 WHEN applied THEN both are named, the rest is there."""
+        """GIVEN an item that lacks its key, and one whose value is none WHEN applied THEN both are named, the rest is there."""
         ground.saved.captured(
             record(1, 1, {"PK": {"S": "lame"}}, {"content": {"S": SECRET}}),
-            put(2, 1, "raw", b={"B": "?"}),
+            put(2, 1, "raw", b={"L": [SECRET]}),
             put(3, 1, "good"),
         )
         failed = ground.run(mode=mode, show=0)

@@ -100,8 +100,8 @@ class Tally:
         for entry in entries:
             try:
                 found.append(read(entry))
-            except MalformedRecord as error:
-                self.refused(keys_of(entry.key, names), str(error))
+            except MalformedRecord as error:  # what follows the colon may be a value
+                self.refused(keys_of(entry.key, names), str(error).partition(":")[0])
         return found
 
     def refused(self, keys: Item, reason: str) -> None:
