@@ -7,6 +7,10 @@ operator does by hand, so they share most rights. Sids are stable: tests take th
 
 # Folder of the bucket for what is made ready for an import.
 PREPARED = "restore"
+# ... and for what drills came to.
+DRILLS = "drills"
+# A drill calls its scratch table so, and no other table can be removed by who restores.
+SCRATCH_TABLES = "*-drill-????????T??????Z"
 # What tells a table's schema; module_utils/dynabridge/aws/table_schema.py asks for it.
 SCHEMA_ACTIONS = [
     "dynamodb:DescribeTable",
@@ -160,6 +164,11 @@ def restore_statements(place):
             ],
             anywhere,
         ),
+        _allow(
+            "RemoveScratchTables",
+            ["dynamodb:DeleteTable"],
+            f"arn:{place['partition']}:dynamodb:*:{place['account_id']}:table/{SCRATCH_TABLES}",
+        ),
         _allow("ImportTables", ["dynamodb:ImportTable"], anywhere),
         _allow("WatchImports", ["dynamodb:DescribeImport"], f"{anywhere}/import/*"),
         _allow("ListImports", ["dynamodb:ListImports"], "*"),
@@ -177,6 +186,7 @@ def restore_statements(place):
                 *SCALING_ACTIONS,
                 "application-autoscaling:RegisterScalableTarget",
                 "application-autoscaling:PutScalingPolicy",
+                "application-autoscaling:DeregisterScalableTarget",
             ],
             "*",
         ),
@@ -186,11 +196,15 @@ def restore_statements(place):
         # A restored table has a key of its own region: whichever lets this role in, for tables only.
         _allow("UseTableKeys", TABLE_KEY_ACTIONS, f"arn:{place['partition']}:kms:*:{place['account_id']}:key/*")
         | {"Condition": {"StringLike": {"kms:ViaService": "dynamodb.*"}}},
-        *_reading(place, PREPARED, place["changes_prefix"]),
+        *_reading(place, PREPARED, DRILLS, place["changes_prefix"]),
         # Asks S3 for objects of the Glacier classes.
         _allow("FetchFromGlacier", ["s3:RestoreObject"], f"{_bucket(place)}/{place['prefix']}/*"),
-        # Data sets that are merged for an import, and reports.
-        _allow("WritePrepared", ["s3:PutObject", "s3:AbortMultipartUpload"], f"{_bucket(place)}/{PREPARED}/*"),
+        # Data sets that are merged for an import, and reports; what drills came to.
+        _allow(
+            "WritePrepared",
+            ["s3:PutObject", "s3:AbortMultipartUpload"],
+            [f"{_bucket(place)}/{folder}/*" for folder in (PREPARED, DRILLS)],
+        ),
         *_using_key(place),
         # An import writes what it could not read to a log group, with the rights of who asks for it.
         _allow(

@@ -268,6 +268,7 @@ def restoring(side: Side) -> dict:
     key_arn = side.client("kms").create_key()["KeyMetadata"]["Arn"]
     return {
         "MakeTables": ("dynamodb", "create_table", {"TableName": table} | key),
+        "RemoveScratchTables": ("dynamodb", "delete_table", {"TableName": f"{table}-drill-20261120T101503Z"}),
         "ImportTables": (
             "dynamodb",
             "import_table",
@@ -388,11 +389,12 @@ def test_the_writers_put_and_do_not_delete(side, role, kept):
         refuses(s3.delete_object, Bucket=bucket_of(side), Key=kept)
 
 
-def test_who_restores_writes_to_its_folder_only(side, kept):
-    """GIVEN the restore role that may do anything WHEN it puts THEN the bucket lets it do so under restore/ only."""
+def test_who_restores_writes_to_its_folders_only(side, kept):
+    """GIVEN the restore role that may do anything WHEN it puts THEN the bucket lets it do so there only."""
     with allowed_everything(side, RESTORE):
         s3 = under(side, RESTORE)("s3")
-        s3.put_object(Bucket=bucket_of(side), Key="restore/x", Body=b"x")
+        for folder in ("restore", "drills"):
+            s3.put_object(Bucket=bucket_of(side), Key=f"{folder}/x", Body=b"x")
         refuses(s3.put_object, Bucket=bucket_of(side), Key=kept, Body=b"x")
         refuses(s3.delete_object, Bucket=bucket_of(side), Key="restore/x")
 
