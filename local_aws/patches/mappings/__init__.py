@@ -10,7 +10,8 @@ of its own:
 * a *lane* reads one shard (`lanes`), sees only its share of the partition keys, and keeps a checkpoint;
 * a *delivery* brings one batch to its end: success, partial success, bisection, retries, age, discard;
 * the *supervisor* starts and ends lanes as mappings, shards and settings change;
-* `api` checks requests as AWS does, `access` asks the function's role before the stream is read.
+* `api` checks requests as AWS does, `access` asks the function's role before the stream is read, `ages` tells how late a
+  batch is handed over.
 
 ParallelizationFactor: each lane occupies a Lambda worker, which is a process here, so the number of lanes of
 a shard is capped by the environment variable LOCAL_AWS_LANES (default 2). Up to that cap a factor acts as on

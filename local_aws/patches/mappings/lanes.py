@@ -15,7 +15,7 @@ from ministack.core.responses import request_scope
 from ministack.services import lambda_svc
 
 from ..faults import regions
-from . import access
+from . import access, ages
 from .delivery import Delivery
 
 logger = logging.getLogger("local_aws.mappings")
@@ -97,6 +97,7 @@ class Lane:
         if function is None:
             self.report(f"PROBLEM: Function not found: {self.settings['FunctionArn']}")
             return None
+        ages.publish(self.settings["FunctionName"], records)
         result = lambda_svc._execute_function(function, {"Records": [record.event for record in records]})
         if result.get("error"):
             logger.warning(
