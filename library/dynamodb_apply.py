@@ -290,12 +290,15 @@ class Task:
         self.check_plan()
         self.table = self.params["target_table"]
         make = client_maker(module)
-        patient = {"retries": {"mode": "standard", "max_attempts": 4}}
-        self.dynamodb = make(
-            "dynamodb",
-            config=Config(**patient, max_pool_connections=self.params["workers"] + 2, parameter_validation=False),
+        # Writes are tried again by the kit, which says so in the log.
+        brief = Config(
+            retries={"mode": "standard", "max_attempts": 2},
+            max_pool_connections=self.params["workers"] + 2,
+            parameter_validation=False,
         )
-        s3 = make("s3", region=self.params["bucket_region"] or module.region, config=Config(**patient))
+        self.dynamodb = make("dynamodb", config=brief)
+        patient = Config(retries={"mode": "standard", "max_attempts": 10})
+        s3 = make("s3", region=self.params["bucket_region"] or module.region, config=patient)
         objects = Objects(s3, self.params["bucket"] or self.plan.bucket, self.params["bucket_owner"])
         self.sources = GraveSources(objects, self.plan, self.tell)
         self.sources.names = self.names
