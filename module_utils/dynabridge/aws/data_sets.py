@@ -68,7 +68,7 @@ def merged_set(objects: Objects, plan: Plan, folder: str) -> DataSet:
     """The merged set of a run's ``folder``. Raises RestoreError when there is none, or it is not this plan's."""
     where = f"s3://{objects.bucket}/{folder}{MERGED}"
     document = objects.get_json(folder + MERGED)
-    if document is None:
+    if not document:  # an empty one: a merge is under way, or was interrupted
         raise RestoreError(
             f"{where} is not there: the merge has not been done, or not to its end. Run it (again) first"
         )

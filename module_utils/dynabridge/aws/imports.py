@@ -19,7 +19,10 @@ HINTS = {
     "ImportConflictException": "its token was used for another request within eight hours: run again",
     "AccessDeniedException": "the caller lacks a right, or the KMS key does not let it in: see docs/restore.md",
 }
-KEY_HINT = "the KMS key cannot be used: give kms_key_arn of a key of this region that is enabled and lets the caller in"
+KEY_HINT = (
+    "the KMS key cannot be used: give kms_key_arn of a key of this region that is enabled and lets the caller in, or "
+    "alias/aws/dynamodb for AWS's own"
+)
 
 
 class Job(NamedTuple):
