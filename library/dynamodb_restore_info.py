@@ -93,7 +93,6 @@ EXAMPLES = r"""
     date: 2026-11-20T10:15:03Z
     tables: [user-cn]
     bucket: dynabridge-backup-cn-123456789012
-    region: cn-northwest-1
   register: found
 """
 
