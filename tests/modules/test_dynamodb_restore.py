@@ -290,3 +290,20 @@ def test_retrieve_has_nothing_to_do_where_nothing_is_archived(ground):
     result = ground.run(dynamodb_retrieve)
     assert (result["changed"], result["asked"], result["resumable"]) == (False, 0, False)
     assert ground.regions == [("s3", "cn-north-9")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"local_secondary_indexes": [{"IndexName": "by-x", "KeySchema": []}]},
+            "local indexes, which an import cannot make",
+        ),
+        ({"version": 2}, "its version is 2, known is 1"),
+    ],
+)
+def test_hazard_22_a_schema_that_an_import_cannot_make_is_refused(ground, changes, words):
+    """GIVEN a schema with local indexes, then one of another version WHEN an import is asked for THEN one sentence, no call."""
+    schema = schema_with() | changes
+    ground.s3.objects[f"{ground.folder}table_schema.json"] = json.dumps(schema).encode()
+    assert words in ground.run(fill="import")["msg"] and ground.target.log == []
