@@ -8,6 +8,7 @@ import sys
 import time
 from types import SimpleNamespace
 
+import boto3
 import pytest
 
 from dynabridge.attributes import to_json
@@ -78,9 +79,9 @@ class History:
 
     # -- what happens ------------------------------------------------------------------------
 
-    def make(self, table, **more):
+    def make(self, table, client=None, **more):
         schema, _key = SCHEMAS[self.kind]
-        self.dynamodb.create_table(
+        (client or self.dynamodb).create_table(
             TableName=table,
             BillingMode="PAY_PER_REQUEST",
             KeySchema=[
@@ -143,17 +144,22 @@ class History:
         self._batches([{"PutRequest": {"Item": item}} for item in self.at_base.values()], table)
         return table
 
-    def items(self, table):
-        pages = self.dynamodb.get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
+    def items(self, table, client=None):
+        pages = (client or self.dynamodb).get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
         names = [name for name, _type in SCHEMAS[self.kind][0]]
         return {
             json.dumps(to_json({name: item[name] for name in names})): item for page in pages for item in page["Items"]
         }
 
-    def apply(self, table, directory, **params):
-        arguments = {"plan": self.plan(), "target_table": table, "log_dir": str(directory / "logs"), **params}
-        arguments.setdefault("directory", str(directory / "room"))
-        arguments.setdefault("tombstones_table", "")
+    def apply(self, table, directory, plan=None, **params):
+        arguments = {
+            "plan": plan or self.plan(),
+            "target_table": table,
+            "log_dir": str(directory / "logs"),
+            "directory": str(directory / "room"),
+            "tombstones_table": "",
+            **params,
+        }
         return self.ground.run(dynamodb_apply, **arguments)
 
 
@@ -195,6 +201,26 @@ def test_a_bad_day_loses_nothing(plain, tmp_path):
         assert faults_api.failed(pair, "cn")
     assert not result.get("failed"), result
     assert result["retries"] and plain.items(table) == plain.expected
+
+
+def test_hazard_20_the_region_that_was_backed_up_is_not_called(plain, tmp_path):
+    """GIVEN the table's region is gone WHEN its changes are applied in another one THEN it works, and nobody calls there."""
+    other, table = "cn-northwest-1", plain.ground.named("other-region")
+    side = plain.ground.cloud.side
+    session = boto3.Session(region_name=other, aws_access_key_id=side.account_id, aws_secret_access_key="test")
+    there, s3 = (session.client(service, endpoint_url=side.endpoint_url) for service in ("dynamodb", "s3"))
+    plan, bucket = plain.plan(), plain.ground.named("bucket-there")
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": other})
+    for key in plain.ground.stored(""):
+        s3.put_object(Bucket=bucket, Key=key, Body=plain.ground.read(key))
+    plain.make(table, there)
+    pair = SimpleNamespace(sides={"cn": {"endpoint_url": side.endpoint_url}})
+    with faults_api.region_down(pair, "cn", side.region):
+        result = plain.apply(table, tmp_path, plan=plan, region=other, bucket=bucket, bucket_region=other)
+        assert not result.get("failed"), result
+        assert faults_api.calls_of_lost_region(pair, "cn", side.region) == {}
+    changed = {key: item for key, item in plain.expected.items() if plain.at_base.get(key) != item}
+    assert changed.items() <= plain.items(table, there).items() <= plain.expected.items()
 
 
 def test_killed_and_started_again(plain, tmp_path):
