@@ -72,6 +72,11 @@ options:
     description: CloudWatch namespace for the metric C(Total_loaded), dimension C(loader=ddb-loader). Empty for none.
     type: str
     default: DDB-Loader
+  journal:
+    description:
+      - Directory to which every settled write is appended, for M(dynamodb_journal_info). It is made where it is missing.
+      - Runs that write the same items must follow each other. None when not given.
+    type: path
 attributes:
   check_mode:
     support: full
@@ -155,6 +160,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any
 
 with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
@@ -170,6 +176,7 @@ except ImportError:
 from ansible.module_utils.basic import missing_required_lib
 from ansible.module_utils.dynabridge.curves import cumulative, rate, thin
 from ansible.module_utils.dynabridge.errors import DynabridgeError, SettingsError
+from ansible.module_utils.dynabridge.journal import file_name, lines
 from ansible.module_utils.dynabridge.load_plan import DELETE, PUT, LoadPlan
 from ansible.module_utils.dynabridge.stamps import StampNames
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
@@ -188,6 +195,7 @@ ARGUMENT_SPEC = {
     "region_attribute": {"type": "str", "default": "last_updater_region"},
     "stats_table": {"type": "str", "default": "loader_stats"},
     "metric_namespace": {"type": "str", "default": "DDB-Loader"},
+    "journal": {"type": "path"},
 }
 
 POOL = 200  # Faker takes about a millisecond for a profile: items are drawn from a pool
@@ -323,10 +331,16 @@ def run(module: AnsibleAWSModule, plan: LoadPlan, target: Target) -> dict[str, A
     """Do the plan; the result to return, with ``failures`` where there are any."""
     profiles = [] if target.operation == DELETE else make_profiles(plan.seed)
 
-    def work(process: int, report: Callable[[float, int], None]) -> None:
-        load(plan, process, target, profiles, *make_clients(module, bool(target.metric_namespace)), report)
+    started, journal = time.time(), module.params["journal"]
 
-    started = time.time()
+    def work(process: int, report: Callable[[float, int], None]) -> None:
+        clients = make_clients(module, bool(target.metric_namespace))
+        if not journal:
+            load(plan, process, target, profiles, *clients, report)
+            return
+        with (Path(journal) / file_name(started, process)).open("x", encoding="utf-8") as file:
+            load(plan, process, target, profiles, *clients, report, lambda batch: file.writelines(lines(batch)))
+
     events, failures = run_processes(plan.processes, work)
     curve = cumulative(events, started)
     ended, loaded = curve[-1]
@@ -361,6 +375,13 @@ def main() -> None:
     result = {"changed": plan.changes > 0, "planned": plan.changes, "loaded": 0, "run_id": plan.run_id}
     if module.check_mode:
         module.exit_json(msg=f"would {target.operation} {plan.changes:,} items in {target.table}", **result)
+    try:
+        if module.params["journal"]:
+            Path(module.params["journal"]).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        module.fail_json(
+            msg=f"journal is {module.params['journal']}, which cannot be made a directory: {error.strerror}"
+        )
     result |= run(module, plan, target)
     failures = result.pop("failures")
     if failures or result["failed_items"]:

@@ -152,8 +152,9 @@ def load(
     dynamodb: Any,
     cloudwatch: Any,
     report: Callable[[float, int], None],
+    note: Callable[[list[dict[str, Any]]], None] | None = None,
 ) -> None:
-    """Do one process's part of the plan; ``report`` hears when how many items were settled."""
+    """Do one process's part of the plan; ``report`` hears when how many items were settled, ``note`` which writes."""
     tally = Tally(target, dynamodb, cloudwatch, time.monotonic)
     chance = plan.random(process, "backoff").random
     started, done = time.monotonic(), 0
@@ -161,6 +162,8 @@ def load(
         for settled in write_batch(dynamodb, target.table, batch, chance):
             report(time.time(), settled)
             tally.add(settled)
+        if note:
+            note(batch)
         done += len(batch)
         time.sleep(pause(done, plan.rate_of_a_process, time.monotonic() - started))
     tally.flush()
