@@ -5,8 +5,12 @@ import pytest
 
 from dynabridge.aws import retrieval
 from dynabridge.aws.objects import Listed, Objects
-from dynabridge.aws.retrieval import CHUNK, archived, look, retrieve, wait
+from dynabridge.aws.retrieval import CHUNK, Retrieving, archived, look, retrieve, wait
+from dynabridge.catalogue import Backup
 from dynabridge.errors import BackupError, RestoreError
+from dynabridge.restore_plan import Plan, named
+from tests.backup_fakes import FakeS3
+from tests.export_files import MOMENT, write_export
 from tests.modules.aws_fakes import aws_error, fake_client
 
 BUCKET = "b"
@@ -136,3 +140,47 @@ def test_a_listing_says_what_may_be_archived():
     assert archived(listed) == ["GLACIER", "INTELLIGENT_TIERING"]
     with pytest.raises(RestoreError, match="tier is 'Fast'"):
         retrieval.check_tier("Fast", 3)
+
+
+class ArchivingS3(FakeS3):
+    """A bucket whose archived objects can be asked for, and then are there at once."""
+
+    def __init__(self):
+        super().__init__()
+        self.restores, self.asked = {}, []
+
+    def head_object(self, Bucket, Key):
+        told = {"StorageClass": self.classes.get(Key, "STANDARD")}
+        return told | ({"Restore": self.restores[Key]} if Key in self.restores else {})
+
+    def restore_object(self, Bucket, Key, RestoreRequest):
+        self.asked.append(Key)
+        self.restores[Key] = 'ongoing-request="false", expiry-date="Fri, 21 Nov 2026 00:00:00 GMT"'
+
+    def get_object(self, Bucket, Key, ExpectedBucketOwner=""):
+        if self.classes.get(Key) == "GLACIER" and Key not in self.restores:
+            raise aws_error("InvalidObjectState")
+        return super().get_object(Bucket, Key)
+
+
+def test_hazard_24_manifests_come_before_what_they_name():
+    """GIVEN a window of a day whose files and manifest are all archived, beside another window WHEN its plan is retrieved THEN
+    the manifest is first, then its files and no others."""
+    s3 = ArchivingS3()
+    base = write_export(s3.objects, tail=1)
+    ours = write_export(s3.objects, window=(MOMENT, MOMENT + 900), tail=2)
+    others = write_export(s3.objects, window=(MOMENT + 900, MOMENT + 1800), tail=3)
+    s3.classes = dict.fromkeys((key for key in s3.objects if not key.endswith((".md5", "_started"))), "GLACIER")
+    plan = named(Plan("user-cn", MOMENT + 900, "merge", s3.bucket, "daily", "changes", _backup(base), (_backup(ours),)))
+    retrieving = Retrieving(Objects(fake_client("s3", s3), s3.bucket), plan, "Bulk", 3, print)
+    assert retrieving.run(0, 1).pending, "the manifests have been asked for just now"
+    retrieving.run(10, 0.01)
+    wanted = {*s3.objects.data(base), *s3.objects.data(ours)}
+    manifests = {folder + name for folder in (base, ours) for name in ("manifest-summary.json", "manifest-files.json")}
+    assert set(s3.asked) == wanted | manifests
+    assert not set(s3.asked) & set(s3.objects.data(others))
+    assert s3.asked.index(ours + "manifest-files.json") < min(s3.asked.index(key) for key in s3.objects.data(ours))
+
+
+def _backup(folder):
+    return Backup("b", "user-cn", folder.rstrip("/").rpartition("/")[2], "2026-11-21", folder, state="verified")
