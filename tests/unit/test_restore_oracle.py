@@ -124,17 +124,16 @@ class History:
         ]
 
 
+steps = st.tuples(
+    st.sampled_from([0, 0, 1, 1, 2, 3, 7, 10, 26, 300, 20_000]),
+    st.integers(0, 3),
+    st.sampled_from(["put", "put", "update", "delete"]),
+)
+# Long ones too: lists are short by themselves, and disorder shows where items change often.
 histories = st.builds(
     History,
     st.sampled_from(list(TYPES.values())),
-    st.lists(
-        st.tuples(
-            st.sampled_from([0, 1, 1, 2, 3, 7, 10, 26, 300, 20_000]),
-            st.integers(0, 3),
-            st.sampled_from(["put", "put", "update", "delete"]),
-        ),
-        max_size=30,
-    ),
+    st.lists(steps, max_size=8) | st.lists(steps, min_size=15, max_size=40),
 )
 
 
@@ -175,11 +174,14 @@ class Ground:
     def capture(self, start):
         """The log from then on, whatever comes after; batches in any order, some again and cut in another way."""
         records = self.history.records(start)
-        for _delivery in range(self.draw(st.integers(1, 2))):
-            size = self.draw(st.integers(1, 12))
-            batches = [records[at : at + size] for at in range(0, len(records), size)]
-            for batch in self.draw(st.permutations(batches)):
-                self.world.capture(batch)
+        size = self.draw(st.integers(1, 15))
+        batches = [records[at : at + size] for at in range(0, len(records), size)]
+        # Parts of batches come again by themselves, as after a timeout: they lie behind what is newer.
+        for _again in range(self.draw(st.integers(0, 3))):
+            begin = self.draw(st.integers(0, len(records)))
+            batches.append(records[begin : begin + self.draw(st.integers(1, 8))])
+        for batch in self.draw(st.permutations(batches)):
+            self.world.capture(batch)
         foreign = [
             record | {"dynamodb": {name: value for name, value in record["dynamodb"].items() if name != "NewImage"}}
             for record in records
@@ -225,7 +227,7 @@ def applied(base, states):
     return items
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(st.data(), histories)
 def test_any_second_from_a_full_backup_and_the_captured_log(data, history):
     """GIVEN a full backup at any moment, and a log from before it on, delivered in disorder and more than once, with other
@@ -239,7 +241,7 @@ def test_any_second_from_a_full_backup_and_the_captured_log(data, history):
     ground.check(plan_of(ground.world, folder, seconds(start), seconds(end)), end)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(st.data(), histories, st.integers(-MARGIN * 10, MARGIN * 10))
 def test_any_second_though_the_clock_of_exports_is_off(data, history, off):
     """GIVEN a full backup that shows the table up to a minute before or after the moment that it says WHEN brought back to any
@@ -253,7 +255,7 @@ def test_any_second_though_the_clock_of_exports_is_off(data, history, off):
     ground.check(plan_of(ground.world, folder, seconds(start), seconds(end)), end)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(st.data(), histories)
 def test_any_second_by_windows_and_then_the_captured_log(data, history):
     """GIVEN incrementals from the full backup on, each from the end of the one before, and a log from before their end on WHEN
