@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The runbooks are played: each command stands in docs/runbooks, and is run on rows that are lost at a known second."""
+
+import contextlib
+import json
+import re
+import shlex
+import time
+import uuid
+
+import pytest
+
+from dynabridge.digest import encode_item
+from dynabridge.watermark import key_of_watermark, watermark_from
+from tests.docs.test_commands import commands
+from tests.faults_api import calls_of_lost_region, region_down
+from tests.integration.support import Bridge, eventually
+from tests.local_pair import REPOSITORY, run_playbook
+
+RUNBOOKS = REPOSITORY / "docs" / "runbooks"
+BEGAN, ENDED, GOOD = "2026-11-20T10:15:03Z", "2026-11-20T10:40:00Z", "user-cn-good"  # as the runbooks say
+SIDES = {("cn",): ("--limit", "cn-north-1"), ("cn", "sg"): ()}
+
+
+def iso(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(second))
+
+
+def spelled(command: str, **said: str) -> list[str]:
+    """The arguments of a runbook's command, on this machine, with a story's own times and names."""
+    words = shlex.split(command)
+    assert words[0] == "ansible-playbook", f"a runbook shows its calls: {command}"
+    sides = tuple(re.findall(r"-i inventories/(\w+)", command))
+    plain = shlex.split(re.sub(r"-i inventories/\w+", "", command))[1:]
+    for word, mine in said.items():
+        plain = [argument.replace({"began": BEGAN, "ended": ENDED, "good": GOOD}[word], mine) for argument in plain]
+    return [*plain, *SIDES[sides]]
+
+
+def play(bridge: Bridge, runbook: str, count: int, **said: str) -> str:
+    """Run the first commands of a runbook one after the other; gives what they said."""
+    found = commands(RUNBOOKS / f"{runbook}.md")[:count]
+    assert len(found) == count
+    shown = []
+    for command in found:
+        result = run_playbook(bridge.cn.pair, *spelled(command, **said))
+        assert result.returncode == 0, f"{command}\n{result.stdout}{result.stderr}"
+        shown.append(result.stdout)
+    return " ".join(" ".join(shown).split())
+
+
+def next_second() -> int:
+    """The beginning of a second: nothing was written in it yet."""
+    second = int(time.time()) + 1
+    time.sleep(second - time.time())
+    return second
+
+
+def captured(bridge: Bridge, second: int) -> None:
+    """Wait until every change before the second is in the log."""
+    account = bridge.cn.pair.sides["cn"]["account_id"]
+    bucket, key = f"dynabridge-backup-cn-{account}", key_of_watermark(bridge.cn.table)
+
+    def known() -> bool:
+        bridge.cn.client("lambda").invoke(FunctionName="stream_to_s3", Payload=json.dumps({"action": "tend"}))
+        body = bridge.cn.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+        time.sleep(0.5)
+        return watermark_from(json.loads(body)).until >= second
+
+    eventually(known, 90)
+
+
+class Story:
+    """Rows of one story on both sides, under keys of its own."""
+
+    def __init__(self, bridge: Bridge):
+        self.bridge, self.name = bridge, f"story-{uuid.uuid4().hex[:8]}"
+        self.good = f"user-cn-good-{self.name}"
+        self.keys = [f"{self.name}-{number:03}" for number in range(60)]
+
+    def rows(self, side: str) -> dict[str, str]:
+        """What the side holds of the story: each key's text."""
+        mine = (item for item in getattr(self.bridge, side).items() if item["PK"]["S"].startswith(self.name))
+        return {item["PK"]["S"]: item["text"]["S"] for item in mine}
+
+    def write(self, text: str, keys: list[str]) -> None:
+        for key in keys:
+            self.bridge.cn.write(key, text={"S": text})
+
+    def everywhere(self, expected: dict[str, str]) -> None:
+        eventually(lambda: self.rows("cn") == self.rows("sg") == expected)
+
+    def close(self) -> None:
+        with contextlib.suppress(self.bridge.client("cn", "dynamodb").exceptions.ResourceNotFoundException):
+            self.bridge.client("cn", "dynamodb").delete_table(TableName=self.good)
+        for key in self.rows("cn"):
+            self.bridge.cn.remove(key)
+        self.everywhere({})
+
+
+@pytest.fixture
+def told(bridge):
+    story = Story(bridge)
+    yield story
+    story.close()
+
+
+@pytest.fixture
+def story(told):
+    """Rows of which some are in the full backup, and some were changed after it."""
+    told.write("before", told.keys[:50])
+    result = run_playbook(told.bridge.cn.pair, "backup.yml", "-e", "table=user", "--limit", "cn-north-1")
+    assert result.returncode == 0, result.stdout + result.stderr
+    told.write("after", told.keys[40:])
+    told.everywhere(expected_of(told))
+    return told
+
+
+def expected_of(story: Story) -> dict[str, str]:
+    return dict.fromkeys(story.keys[:40], "before") | dict.fromkeys(story.keys[40:], "after")
+
+
+def test_deleted_data(story):
+    """GIVEN rows deleted at a known second, on both sides by now WHEN the runbook is followed THEN both have them again."""
+    expected = expected_of(story)
+    began = next_second()
+    for key in story.keys[30:]:
+        story.bridge.cn.remove(key)
+    story.bridge.sg.write(story.keys[0], text={"S": "written since"})  # is no business of the runbook's
+    expected[story.keys[0]] = "written since"
+    story.everywhere({key: text for key, text in expected.items() if key not in story.keys[30:]})
+    captured(story.bridge, began)
+    shown = play(story.bridge, "deleted_data", 5, began=iso(began), good=story.good)
+    assert "30 only on restored" in shown and "30 repaired" in shown and "verified:" in shown
+    story.everywhere(expected)
+
+
+def test_corrupted_data(story):
+    """GIVEN rows overwritten with rubbish for some seconds, on both sides by now WHEN the runbook is followed THEN the good
+    ones win on both sides, and what was written after the rubbish stays."""
+    expected = expected_of(story)
+    began = next_second()
+    story.write("rubbish", story.keys[20:])
+    ended = next_second()
+    story.write("written since", story.keys[55:])
+    spoilt = dict.fromkeys(story.keys[20:], "rubbish") | dict.fromkeys(story.keys[55:], "written since")
+    story.everywhere(expected | spoilt)
+    captured(story.bridge, began)
+    shown = play(story.bridge, "corrupted_data", 5, began=iso(began), ended=iso(ended), good=story.good)
+    assert "35 repaired" in shown
+    story.everywhere(expected | dict.fromkeys(story.keys[55:], "written since"))
+
+
+def test_region_gone(story):
+    """GIVEN a region that answers nobody WHEN the runbook is followed THEN the table stands in another one with all that was
+    captured, and nothing has asked the lost region."""
+    bridge, elsewhere = story.bridge, "cn-northwest-1"
+    captured(bridge, next_second())
+    there = bridge.cn.pair.session("cn").client(
+        "dynamodb", region_name=elsewhere, endpoint_url=bridge.cn.pair.sides["cn"]["endpoint_url"]
+    )
+    before = {item["PK"]["S"]: encode_item(item) for item in bridge.cn.items()}
+    with region_down(bridge.cn.pair, "cn", bridge.cn.region):
+        shown = play(bridge, "region_gone", 3)
+        assert calls_of_lost_region(bridge.cn.pair, "cn", bridge.cn.region) == {}
+    try:
+        pages = there.get_paginator("scan").paginate(TableName="user-cn")
+        restored = {item["PK"]["S"]: encode_item(item) for page in pages for item in page["Items"]}
+    finally:
+        there.update_table(TableName="user-cn", DeletionProtectionEnabled=False)
+        there.delete_table(TableName="user-cn")
+    assert restored == before
+    assert "RTO" in shown and "RPO" in shown
+
+
+def test_every_command_of_the_runbooks_is_played_or_its_syntax_is_right(deployed_pair):
+    """GIVEN the commands that build a side in another region THEN they are the ones that other tests run, without more."""
+    counts = {"deleted_data": 5, "corrupted_data": 5, "region_gone": 3}
+    assert {path.stem for path in RUNBOOKS.glob("*.md")} == set(counts)
+    rest = [command for name, count in counts.items() for command in commands(RUNBOOKS / f"{name}.md")[count:]]
+    for command in rest:
+        result = run_playbook(deployed_pair, *spelled(command), "--syntax-check")
+        assert result.returncode == 0, result.stdout + result.stderr
