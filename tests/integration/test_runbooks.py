@@ -5,8 +5,10 @@ import contextlib
 import json
 import re
 import shlex
+import shutil
 import time
 import uuid
+from pathlib import Path
 
 import pytest
 
@@ -14,11 +16,12 @@ from dynabridge.digest import encode_item
 from dynabridge.watermark import key_of_watermark, watermark_from
 from tests.docs.test_commands import commands
 from tests.faults_api import calls_of_lost_region, region_down
-from tests.integration.support import Bridge, eventually
-from tests.local_pair import REPOSITORY, run_playbook
+from tests.integration.support import Bridge, Side, eventually
+from tests.local_pair import REPOSITORY, LocalPair, run_playbook, started_pair
 
 RUNBOOKS = REPOSITORY / "docs" / "runbooks"
 BEGAN, ENDED, GOOD = "2026-11-20T10:15:03Z", "2026-11-20T10:40:00Z", "user-cn-good"  # as the runbooks say
+DELETED, CORRUPTED, GONE, AGAIN = slice(0, 5), slice(0, 5), slice(0, 3), slice(3, 6)
 SIDES = {("cn",): ("--limit", "cn-north-1"), ("cn", "sg"): ()}
 
 
@@ -37,13 +40,11 @@ def spelled(command: str, **said: str) -> list[str]:
     return [*plain, *SIDES[sides]]
 
 
-def play(bridge: Bridge, runbook: str, count: int, **said: str) -> str:
-    """Run the first commands of a runbook one after the other; gives what they said."""
-    found = commands(RUNBOOKS / f"{runbook}.md")[:count]
-    assert len(found) == count
+def play(bridge: Bridge, runbook: str, part: slice, *more: str, **said: str) -> str:
+    """Run a part of a runbook's commands one after the other; gives what they said."""
     shown = []
-    for command in found:
-        result = run_playbook(bridge.cn.pair, *spelled(command, **said))
+    for command in commands(RUNBOOKS / f"{runbook}.md")[part]:
+        result = run_playbook(bridge.cn.pair, *more, *spelled(command, **said))
         assert result.returncode == 0, f"{command}\n{result.stdout}{result.stderr}"
         shown.append(result.stdout)
     return " ".join(" ".join(shown).split())
@@ -68,6 +69,11 @@ def captured(bridge: Bridge, second: int) -> None:
         return watermark_from(json.loads(body)).until >= second
 
     eventually(known, 90)
+
+
+def client_of(pair: LocalPair, region: str):
+    """DynamoDB of another region of side cn."""
+    return pair.session("cn").client("dynamodb", region_name=region, endpoint_url=pair.sides["cn"]["endpoint_url"])
 
 
 class Story:
@@ -130,7 +136,7 @@ def test_deleted_data(story):
     expected[story.keys[0]] = "written since"
     story.everywhere({key: text for key, text in expected.items() if key not in story.keys[30:]})
     captured(story.bridge, began)
-    shown = play(story.bridge, "deleted_data", 5, began=iso(began), good=story.good)
+    shown = play(story.bridge, "deleted_data", DELETED, began=iso(began), good=story.good)
     assert "30 only on restored" in shown and "30 repaired" in shown and "verified:" in shown
     story.everywhere(expected)
 
@@ -146,7 +152,7 @@ def test_corrupted_data(story):
     spoilt = dict.fromkeys(story.keys[20:], "rubbish") | dict.fromkeys(story.keys[55:], "written since")
     story.everywhere(expected | spoilt)
     captured(story.bridge, began)
-    shown = play(story.bridge, "corrupted_data", 5, began=iso(began), ended=iso(ended), good=story.good)
+    shown = play(story.bridge, "corrupted_data", CORRUPTED, began=iso(began), ended=iso(ended), good=story.good)
     assert "35 repaired" in shown
     story.everywhere(expected | dict.fromkeys(story.keys[55:], "written since"))
 
@@ -154,14 +160,12 @@ def test_corrupted_data(story):
 def test_region_gone(story):
     """GIVEN a region that answers nobody WHEN the runbook is followed THEN the table stands in another one with all that was
     captured, and nothing has asked the lost region."""
-    bridge, elsewhere = story.bridge, "cn-northwest-1"
+    bridge = story.bridge
     captured(bridge, next_second())
-    there = bridge.cn.pair.session("cn").client(
-        "dynamodb", region_name=elsewhere, endpoint_url=bridge.cn.pair.sides["cn"]["endpoint_url"]
-    )
+    there = client_of(bridge.cn.pair, "cn-northwest-1")
     before = {item["PK"]["S"]: encode_item(item) for item in bridge.cn.items()}
     with region_down(bridge.cn.pair, "cn", bridge.cn.region):
-        shown = play(bridge, "region_gone", 3)
+        shown = play(bridge, "region_gone", GONE)
         assert calls_of_lost_region(bridge.cn.pair, "cn", bridge.cn.region) == {}
     try:
         pages = there.get_paginator("scan").paginate(TableName="user-cn")
@@ -173,11 +177,49 @@ def test_region_gone(story):
     assert "RTO" in shown and "RPO" in shown
 
 
-def test_every_command_of_the_runbooks_is_played_or_its_syntax_is_right(deployed_pair):
-    """GIVEN the commands that build a side in another region THEN they are the ones that other tests run, without more."""
-    counts = {"deleted_data": 5, "corrupted_data": 5, "region_gone": 3}
-    assert {path.stem for path in RUNBOOKS.glob("*.md")} == set(counts)
-    rest = [command for name, count in counts.items() for command in commands(RUNBOOKS / f"{name}.md")[count:]]
-    for command in rest:
+def moved(directory: Path) -> str:
+    """The inventory as the runbook says: side cn lives in another region. Gives its path."""
+    shutil.copytree(REPOSITORY / "inventories", directory)
+    sides, own = directory / "group_vars/all/sides.yml", directory / "group_vars/cn/main.yml"
+    sides.write_text(sides.read_text().replace("region: cn-north-1", "region: cn-northwest-1"))
+    own.write_text(
+        own.read_text() + "dynabridge_quarantine_bucket: dynabridge-quarantine-cn-2\n"
+        "dynabridge_backup_tables: []\ndynabridge_capture_tables: []\n"
+    )
+    return str(directory / "local")
+
+
+@pytest.mark.long
+def test_region_gone_and_replicating_again(tmp_path):
+    """GIVEN a lost region, and a peer that went on WHEN the runbook is followed to its end THEN the side replicates from
+    another region, and both tables hold what either knew."""
+    with started_pair(tmp_path / "local") as pair:
+        for verb in (("deploy.yml",), ("backup.yml", "-e", "table=user", "--limit", "cn-north-1")):
+            result = run_playbook(pair, *verb)
+            assert result.returncode == 0, result.stdout + result.stderr
+        bridge = Bridge.of(pair)
+        bridge.replicates("before", text={"S": "before"})
+        captured(bridge, next_second())
+        with region_down(pair, "cn", "cn-north-1"):
+            bridge.sg.write("meanwhile", text={"S": "on the peer"})
+            play(bridge, "region_gone", GONE)
+            play(bridge, "region_gone", AGAIN, "-i", moved(tmp_path / "inventories"))
+            assert calls_of_lost_region(pair, "cn", "cn-north-1") == {}
+            there = Side(pair, "cn")
+            there.clients["dynamodb"] = client_of(pair, "cn-northwest-1")
+            assert {item["PK"]["S"] for item in there.items()} >= {"before", "meanwhile"}
+            written = there.write("again", text={"S": "from the new region"})
+            eventually(lambda: bridge.sg.item("again") == written)
+            written = bridge.sg.write("and back", text={"S": "from the peer"})
+            eventually(lambda: there.item("and back") == written)
+
+
+def test_every_command_of_the_runbooks_is_played(deployed_pair):
+    """GIVEN the runbooks THEN there is a story for each, which plays all commands; the syntax of the long one's is right."""
+    stories = {"deleted_data": DELETED, "corrupted_data": CORRUPTED, "region_gone": slice(0, AGAIN.stop)}
+    assert {path.stem for path in RUNBOOKS.glob("*.md")} == set(stories)
+    for name, part in stories.items():
+        assert commands(RUNBOOKS / f"{name}.md")[part] == commands(RUNBOOKS / f"{name}.md")
+    for command in commands(RUNBOOKS / "region_gone.md")[AGAIN]:
         result = run_playbook(deployed_pair, *spelled(command), "--syntax-check")
         assert result.returncode == 0, result.stdout + result.stderr
