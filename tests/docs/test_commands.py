@@ -24,6 +24,8 @@ PAGES = (
     "export_schema",
     "dr_restore",
     "dr_put_back",
+    "dr_drill",
+    "dr_test1",
     "rotate_credentials",
     "demo",
     "teardown",
