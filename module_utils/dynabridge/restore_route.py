@@ -19,6 +19,7 @@ from .restore_plan import Lack
 
 # Export times follow a clock that can differ by up to a minute from the writer's (Developer Guide, exports).
 CLOCK_MARGIN = 60
+SECOND = 1
 SPANS_SHOWN = 5
 
 
@@ -113,11 +114,15 @@ def _routes(
 
 
 def _chain(base: Backup, moment: float, backups: Sequence[Backup]) -> tuple[Backup, ...]:
-    """The windows that carry the base on without a hole, as far as they end by the moment."""
+    """The windows that carry the base on without a hole, as far as they end by the moment.
+
+    Each begins where the one before ended, or in the very second of the base: what was born and gone within a window has no
+    line in it, and would stay if it was in the base already. (That second remains: windows begin with whole ones.)
+    """
     known = [window for window in _windows(base, backups) if window.moment <= moment]
     reached, chain = base.moment, []
     while True:
-        following = [b for b in known if (b.start or 0) <= reached < b.moment]
+        following = [b for b in known if reached - SECOND < (b.start or 0) <= reached < b.moment]
         if not following:
             return tuple(chain)
         chain.append(max(following, key=lambda backup: backup.moment))

@@ -53,7 +53,7 @@ def has_every_change(route, moment, captured):
     """Whether nothing can be missing, told in another way than the route does: second by second."""
     reached = route.base.moment
     for taken in route.windows:
-        if not taken.start <= reached < taken.moment <= moment:
+        if not taken.start == reached < taken.moment <= moment:
             return False
         reached = taken.moment
     if reached == moment:
@@ -108,7 +108,16 @@ def test_an_older_base_is_taken_where_the_newer_one_has_a_hole_after_it():
     route = route_to(50, [full(10), full(45)], log(20, 60, (42, 44)), MARGIN)
     assert route.base.moment == 45 and route.holes
     route = route_to(50, [full(10), full(45), window(10, 50)], log(20, 60, (42, 44)), MARGIN)
-    assert route.base.moment == 45 and [w.moment for w in route.windows] == [50] and not route.holes
+    assert route.base.moment == 10 and [w.moment for w in route.windows] == [50] and not route.holes
+
+
+def test_a_window_that_begins_before_the_base_does_not_carry_it_on():
+    """GIVEN an item that was made before the full backup and deleted after it, both within a window, which has no line of it then
+    THEN the way is the one from the full backup that the window begins at, or has a hole."""
+    assert route_to(50, [full(20), window(10, 50)], None, MARGIN).holes
+    route = route_to(50, [full(10), full(20), window(10, 50)], None, MARGIN)
+    assert route.base.moment == 10 and not route.holes
+    assert not route_to(50, [full(10.6), window(10, 50)], None, MARGIN).holes, "windows begin with whole seconds"
 
 
 def test_what_was_captured_before_a_hole_does_not_undo_the_base():
