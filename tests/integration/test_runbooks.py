@@ -96,30 +96,35 @@ class Story:
     def everywhere(self, expected: dict[str, str]) -> None:
         eventually(lambda: self.rows("cn") == self.rows("sg") == expected)
 
-    def close(self) -> None:
-        with contextlib.suppress(self.bridge.client("cn", "dynamodb").exceptions.ResourceNotFoundException):
-            self.bridge.client("cn", "dynamodb").delete_table(TableName=self.good)
-        for key in self.rows("cn"):
-            self.bridge.cn.remove(key)
-        self.everywhere({})
+    def forget_good(self) -> None:
+        """Remove the restored table."""
+        client = self.bridge.client("cn", "dynamodb")
+        with contextlib.suppress(client.exceptions.ResourceNotFoundException):
+            client.delete_table(TableName=self.good)
 
 
-@pytest.fixture
-def told(bridge):
-    story = Story(bridge)
-    yield story
-    story.close()
-
-
-@pytest.fixture
-def story(told):
-    """Rows of which some are in the full backup, and some were changed after it."""
+@pytest.fixture(scope="module")
+def backed_up(deployed_pair):
+    """Rows that are in a full backup."""
+    told = Story(Bridge.of(deployed_pair))
     told.write("before", told.keys[:50])
-    result = run_playbook(told.bridge.cn.pair, "backup.yml", "-e", "table=user", "--limit", "cn-north-1")
+    result = run_playbook(deployed_pair, "backup.yml", "-e", "table=user", "--limit", "cn-north-1")
     assert result.returncode == 0, result.stdout + result.stderr
-    told.write("after", told.keys[40:])
-    told.everywhere(expected_of(told))
-    return told
+    yield told
+    for key in told.rows("cn"):
+        told.bridge.cn.remove(key)
+    told.everywhere({})
+
+
+@pytest.fixture
+def story(backed_up):
+    """Of the rows some are as in the full backup, and some were changed after it."""
+    held = backed_up.rows("cn")
+    backed_up.write("before", [key for key in backed_up.keys[:40] if held.get(key) != "before"])
+    backed_up.write("after", backed_up.keys[40:])
+    backed_up.everywhere(expected_of(backed_up))
+    yield backed_up
+    backed_up.forget_good()
 
 
 def expected_of(story: Story) -> dict[str, str]:
