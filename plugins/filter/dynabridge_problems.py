@@ -20,7 +20,7 @@ NAME_RULES = {
     "user": (r"[\w+=,.@-]{1,64}", "1 to 64 letters, digits or any of '_+=,.@-'"),
     "parameter_path": (r"/(?!aws/|ssm/)([A-Za-z0-9_.-]+/)+", "'/', names, '/' at the end, not /aws/ or /ssm/"),
     "rule": (r"[A-Za-z0-9_.-]{1,52}", "1 to 52 letters, digits, '_', '.', '-'"),
-    "prefix": (r"(?!restore(/|$))[\w!.*'()-]+(/[\w!.*'()-]+)*", "names with '/' between them, not restore"),
+    "prefix": (r"(?!restore(/|$))[\w!.*'()-]+(/[\w!.*'()-]+)*", "names with '/' between them, not restore or drills"),
     "namespace": (r"(?!AWS/)[\w.#/:-]{1,255}", "1 to 255 letters, digits or any of '_.#/:-', not AWS/ at the start"),
     "runtime": (r"python3\.1[1-9]", "python3.11 or later: the code in the package needs it"),
 }
