@@ -117,6 +117,18 @@ def item_line(item: Item) -> bytes:
     return _encoded({"Item": item})
 
 
+def read_item(line: bytes) -> Item:
+    """The item of a line of a full export. Raises ValueError, KeyError or TypeError for another line."""
+    text = line.decode()
+    try:
+        found, end = _value_at(text, 0)  # json.loads without its look at encodings
+    except StopIteration:
+        found, end = json.loads(text), len(text)
+    if text[end:].strip():
+        raise ValueError(f"goes on after the item: {text[end:][:40]!r}")
+    return found["Item"]
+
+
 def key_of(item: Item, names: tuple[str, ...]) -> tuple[tuple[str, Any], ...]:
     """The item's key as something to look up by: type and value of each key attribute.
 

@@ -8,11 +8,10 @@ part is merged by itself.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from .change_lines import key_of
+from .change_lines import key_of, read_item
 from .errors import DamagedExport
 from .last_states import LastStates, SpillFile
 
@@ -70,7 +69,7 @@ def _merge_part(base: Iterable[bytes], states: LastStates, number: int, counts: 
 def base_key(line: bytes, names: tuple[str, ...]) -> tuple:
     """The key of a line of a full export. Raises DamagedExport for another line, or another table's."""
     try:
-        return key_of(json.loads(line)["Item"], names)
+        return key_of(read_item(line), names)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedExport(f"holds a line that is no item with the key {' + '.join(names)}: {line[:80]!r}") from error
 
