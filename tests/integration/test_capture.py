@@ -20,7 +20,6 @@ from tests.integration.captures import (
     tend,
 )
 from tests.integration.support import eventually
-from tests.integration.test_backup_deploy import other_account
 from tests.integration.test_capture_policies import without_right
 
 EVERYTHING = {
@@ -135,21 +134,6 @@ def test_a_record_that_cannot_be_read_is_kept_and_named(bridge):
     tend(side)
     (hole,) = [hole for hole in eventually(lambda: mark_of(side).holes) if "could not be read" in hole.why]
     assert hole.start <= now < hole.end
-
-
-def test_who_writes_elsewhere_is_found_out(bridge):
-    """GIVEN a bucket of another account than is expected WHEN something is to be written THEN S3 refuses, and it comes again."""
-    side = bridge.cn
-    theirs = other_account(side.pair, side.name)
-    theirs.create_bucket(Bucket="their-log", CreateBucketConfiguration={"LocationConstraint": "cn-northwest-1"})
-    environment = side.client("lambda").get_function_configuration(FunctionName=FUNCTION)["Environment"]["Variables"]
-    theirs_by_mistake = environment | {"BACKUP_BUCKET": "their-log", "BACKUP_BUCKET_OWNER": "100000000009"}
-    try:
-        with side.function_changed(FUNCTION, Environment={"Variables": theirs_by_mistake}):
-            _answer, error = call(side, {"action": "tend"})
-            assert "AccessDenied" in error or "403" in error
-    finally:
-        theirs.delete_bucket(Bucket="their-log")
 
 
 class TestDeployed:
