@@ -262,7 +262,7 @@ class TestWatermark:
             lambda cloud: cloud.functions.mapping.update(LastProcessingResult="PROBLEM: Function call failed"),
             lambda cloud: cloud.functions.mapping.update(FilterCriteria={"Filters": []}),
             lambda cloud: setattr(cloud.functions, "mapping", None),
-            lambda cloud: setattr(cloud.dynamodb, "error", aws_error("ResourceNotFoundException")),
+            lambda cloud: setattr(cloud.dynamodb, "error", aws_error("AccessDeniedException")),
             lambda cloud: setattr(cloud.cloudwatch, "error", aws_error("AccessDenied")),
             lambda cloud: cloud.cloudwatch.throttles.append(3.0),
         ],
@@ -287,6 +287,19 @@ class TestWatermark:
         after = mark_of(cloud)
         assert after.holes == (Hole(before.until, NOW + 630, REPLACED),)
         assert after.stream_arn == other and after.until == cloud.clock - 120
+
+    def test_a_deleted_table_is_captured_to_its_end(self, cloud):
+        """GIVEN a table that somebody deletes WHEN its stream, which lives on, is read to its end THEN all is claimed: it can be
+        brought back to the second before."""
+        look(cloud, 10)
+        cloud.dynamodb.error = aws_error("ResourceNotFoundException")
+        deleted = cloud.clock
+        look(cloud, 10)
+        assert mark_of(cloud).until > deleted and mark_of(cloud).holes == ()
+        cloud.functions.mapping["LastProcessingResult"] = "PROBLEM: stream not found"
+        stood = mark_of(cloud).until
+        look(cloud, 3)
+        assert mark_of(cloud).until == stood
 
     def test_a_watermark_that_is_none_is_told(self, cloud):
         cloud.s3.objects["backups", "changes/user-cn/watermark.json"] = b"{}"

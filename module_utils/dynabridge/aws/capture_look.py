@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..capture import begun_of, problem_of
-from ..watermark import Seen
+from ..watermark import Seen, Watermark
 from .answers import error_code
 
 PERIOD = 60
@@ -27,34 +27,50 @@ class Look:
     function: str
     now: Callable[[], float]
 
-    def at(self, tables: Iterable[str], back: float) -> dict[str, Seen]:
-        """Each table as it is now. ``back``: seconds for which the age of what was handed over counts.
+    def at(self, tables: Iterable[str], back: float, known: Callable[[str], Watermark | None]) -> dict[str, Seen]:
+        """Each table as it is now. ``back``: seconds for which the age of what was handed over counts. ``known``: a table's
+        watermark so far: of a table that was deleted the stream lives on for a day, and is captured to its end.
 
         What cannot be found out is a problem of the table: of what is not known nothing is claimed.
         """
         now = self.now()
+        mappings: dict[str, dict[str, Any]] = {}
+        age, problem = 0.0, ""
         try:
             mappings = self._mappings()
             age, throttled = self._metrics(now, back)
+            problem = f"its function was throttled {throttled:.0f} times" if throttled else ""
         except (ClientError, BotoCoreError) as error:
-            return {
-                table: self._seen(table, now, {}, 0, f"mapping and metrics cannot be read: {error}") for table in tables
-            }
-        problem = f"its function was throttled {throttled:.0f} times" if throttled else ""
-        return {table: self._seen(table, now, mappings, age, problem) for table in tables}
+            problem = f"mapping and metrics cannot be read: {error}"
+        seen = [
+            self._seen(table, mappings, known, Seen(table, "", "", now, age=age, problem=problem)) for table in tables
+        ]
+        return {one.table: one for one in seen}
 
-    def _seen(self, table: str, now: float, mappings: dict[str, Any], age: float, problem: str) -> Seen:
+    def _seen(
+        self,
+        table: str,
+        mappings: dict[str, dict[str, Any]],
+        known: Callable[[str], Watermark | None],
+        common: Seen,
+    ) -> Seen:
         try:
             found = self.dynamodb.describe_table(TableName=table)["Table"]
-        except ClientError as error:
-            return Seen(table, "", "", now, problem=f"the table cannot be looked at ({error_code(error)})")
-        except BotoCoreError as error:
-            return Seen(table, "", "", now, problem=f"the table cannot be looked at: {error}")
-        stream = found.get("LatestStreamArn", "") if found.get("StreamSpecification", {}).get("StreamEnabled") else ""
+        except (ClientError, BotoCoreError) as error:
+            code = error_code(error) if isinstance(error, ClientError) else str(error)
+            mark = known(table) if code == "ResourceNotFoundException" else None
+            if mark is None:
+                return replace(common, problem=f"the table cannot be looked at ({code})")
+            problem = common.problem or problem_of(mappings.get(mark.stream_arn))
+            return replace(common, table_id=mark.table_id, stream_arn=mark.stream_arn, problem=problem)
+        has_stream = found.get("StreamSpecification", {}).get("StreamEnabled")
+        stream = found["LatestStreamArn"] if has_stream else ""
         mapping = mappings.get(stream)
-        begun = begun_of(found.get("LatestStreamLabel", ""), mapping)
-        problem = problem or ("" if stream else "it has no stream: run deploy.yml --tags tables") or problem_of(mapping)
-        return Seen(table, found["TableId"], stream, now, begun, age, problem)
+        begun = begun_of(found["LatestStreamLabel"], mapping) if has_stream else 0
+        problem = problem_of(mapping) if has_stream else "it has no stream: run deploy.yml --tags tables"
+        return replace(
+            common, table_id=found["TableId"], stream_arn=stream, begun=begun, problem=common.problem or problem
+        )
 
     def _mappings(self) -> dict[str, dict[str, Any]]:
         """By the stream that they read."""

@@ -69,7 +69,7 @@ class Tend:
         """Raises BackupError when something was left undone. ``until``: time.monotonic to take no more messages after."""
         self.holes = dict.fromkeys(self.settings.tables, 0)
         # Before the queue: a batch that is given up after this look was old when it was handed over, as the next one tells.
-        seen = self.look.at(self.settings.tables, self.settings.pace.settle)
+        seen = self.look.at(self.settings.tables, self.settings.pace.settle, self._known)
         problems: list[str] = []
         taken = self._empty_queue(seen, problems, until)
         left = "; ".join(problems)
@@ -83,6 +83,12 @@ class Tend:
                 problems.append(named(table, str(error)))
         self._finish(problems, data)
         return {"messages": taken, "holes": {table: count for table, count in self.holes.items() if count}}
+
+    def _known(self, table: str) -> Watermark | None:
+        try:
+            return self.marks.read(table)[0]
+        except REFUSED:
+            return None  # is told when the watermark is to be written
 
     def _advance(self, seen: Seen) -> list[dict[str, Any]]:
         """Write the table's watermark; gives the metric of its age."""
