@@ -260,10 +260,10 @@ def report(rounds: list[dict[str, dict]]) -> dict[str, dict[str, float]]:
     reading, *merges = median
     assert all(found[merges[0]]["items"] == found[name]["items"] for found in rounds for name in merges)
     for name, found in median.items():
-        ratio = median[reading]["seconds"] / found["seconds"]
+        speed, work = (median[reading][what] / found[what] for what in ("seconds", "processor"))
         print(
-            f"{name:28}{found['seconds']:7.1f} s  {ratio:5.0%} of the speed of reading; processor {found['processor']:6.1f} s; "
-            f"{found['memory'] / MEGABYTE:5.0f} MB"
+            f"{name:28}{found['seconds']:7.1f} s  {speed:5.0%} of the speed of reading, by processor time {work:4.0%} "
+            f"({found['processor']:.1f} s); {found['memory'] / MEGABYTE:5.0f} MB"
         )
     print(f"merged: {rounds[0][merges[0]]}")
     spread = ["/".join(f"{found[name]['seconds']:.1f}" for name in found) for found in rounds]
