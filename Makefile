@@ -5,6 +5,8 @@ VENV ?= .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 BIN := $(CURDIR)/$(VENV)/bin
 RUN := env PATH="$(BIN):$$PATH" ANSIBLE_CONFIG="$(CURDIR)/ansible.cfg"
 ARGS ?=
+# Processes that run tests, a file of tests each at a time: playbooks wait as much as they work.
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help venv venv-dev demo test test-long lint faults local-up local-down clean
@@ -22,7 +24,7 @@ demo: venv ## two tables in two partitions, in sync before your eyes (KEEP=1 lea
 	@$(RUN) scripts/demo
 
 test: venv-dev lint ## everything CI needs (ARGS="-m 'not integration'" for the quick part)
-	@$(RUN) python -m pytest $(ARGS)
+	@$(RUN) python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-long: venv-dev ## the tests that take many minutes: 10,000 random histories, every fault for five seconds
 	@$(RUN) python -m pytest --long -m long $(ARGS)
