@@ -68,6 +68,8 @@ def test_the_bucket_ages_as_the_source_documents_say(deployed_pair):
     assert rule["Expiration"] == {"Days": 730}
     assert rule["NoncurrentVersionExpiration"]["NoncurrentDays"] == 30
     assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
+    others = {rule["Filter"]["Prefix"]: rule["Expiration"]["Days"] for rule in rules if "Transitions" not in rule}
+    assert others == {"changes/": 90, "restore/": 7}
 
 
 @BOTH

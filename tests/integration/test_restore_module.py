@@ -15,6 +15,7 @@ from dynabridge.aws.table_schema import read_schema
 from dynabridge.catalogue import backup_from
 from dynabridge.restore_plan import Plan, named
 from dynabridge.table_schema import MOMENTARY
+from plugins.filter.dynabridge_backup import restore_statements
 from tests import faults_api
 from tests.integration.backups import QUICK, Ground, says
 from tests.integration.test_export_schema import create_with_everything
@@ -51,6 +52,28 @@ class Place(Ground):
     def __init__(self, cloud):
         super().__init__(cloud)
         self.away, self.home = cache(self._away), cache(cloud.client)
+        self.role_arn = self._role()
+
+    def _role(self):
+        """The restore role, with its rights and no others."""
+        side, iam = self.cloud.side, self.cloud.client("iam")
+        place = {
+            "partition": "aws-cn",
+            "region": side.region,
+            "account_id": side.account_id,
+            "tables": [],
+            "bucket_owner": "",
+        }
+        place |= {"bucket": self.bucket, "prefix": "daily", "changes_prefix": "changes", "kms_key_arn": ""}
+        us = {
+            "Effect": "Allow",
+            "Principal": {"AWS": f"arn:aws-cn:iam::{side.account_id}:root"},
+            "Action": "sts:AssumeRole",
+        }
+        trust, rights = ({"Version": "2012-10-17", "Statement": found} for found in ([us], restore_statements(place)))
+        role = iam.create_role(RoleName=f"{self.name}-restore", AssumeRolePolicyDocument=json.dumps(trust))["Role"]
+        iam.put_role_policy(RoleName=role["RoleName"], PolicyName="rights", PolicyDocument=json.dumps(rights))
+        return role["Arn"]
 
     def _away(self, service):
         key = {"aws_access_key_id": self.cloud.side.account_id, "aws_secret_access_key": "test"}
@@ -140,9 +163,9 @@ def without_names(schema, table, region, key):
 
 def test_hazard_22_and_23_the_table_is_as_it_was_with_everything(place, orders, target):
     """GIVEN a table with indexes, units, stream, TTL, recovery, tags, protection, autoscaling, policy, class and key WHEN it is
-    restored in another region THEN it has its rows, and its schema differs in names, region and key only."""
+    restored elsewhere under the restore role THEN it has its rows, and its schema differs in names, region and key only."""
     key = place.away("kms").create_key()["KeyMetadata"]["Arn"]
-    result = place.restore(orders.plan, target, kms_key_arn=key)
+    result = place.restore(orders.plan, target, kms_key_arn=key, role_arn=place.role_arn)
     assert not result.get("failed"), result
     assert (result["changed"], result["resumable"], result["left_out"]) == (True, False, [])
     assert result["imported_items"] == 60 and set(result["phases"]) >= {"fill", "settle"}
