@@ -47,6 +47,11 @@ def backed_up(deployed_pair):
     bridge.at_rest()
 
 
+def said(output):
+    """In one line: Ansible wraps what it shows."""
+    return " ".join(output.split())
+
+
 def drill(bridge, tmp_path, *arguments, code=0):
     more = ("-e", f"dynabridge_restore_report_dir={tmp_path}", *arguments)
     result = run_playbook(bridge.cn.pair, *DRILL.split()[1:], *more)
@@ -56,7 +61,7 @@ def drill(bridge, tmp_path, *arguments, code=0):
 
 def test_a_drill_of_both_sides_is_good_and_leaves_a_record_and_nothing_else(backed_up, tmp_path):
     """GIVEN verified backups WHEN drilled THEN verified within the limits; the scratch tables are gone, the records stay."""
-    output = drill(backed_up, tmp_path)
+    output = said(drill(backed_up, tmp_path))
     for side in (backed_up.cn, backed_up.sg):
         record = records(side, side.table)[-1]
         assert record["ok"] and record["rows"] >= 3 and record["report"]["verification"]["equal"]
@@ -71,7 +76,7 @@ def test_a_drill_that_stops_halfway_fails_loudly_and_cleans_up(backed_up, tmp_pa
     in_the_way = tmp_path / "file"
     in_the_way.write_text("in the way")
     reports = ("-e", f"dynabridge_restore_report_dir={in_the_way}", "--limit", HOSTS["cn"])
-    output = drill(backed_up, tmp_path, *reports, "-e", "against_source=true", code=2)
+    output = said(drill(backed_up, tmp_path, *reports, "-e", "against_source=true", code=2))
     assert (
         "table user-cn: the drill of " in output
         and "FAILED: it was not restored: the report cannot be written" in output
@@ -84,7 +89,7 @@ def test_a_drill_that_stops_halfway_fails_loudly_and_cleans_up(backed_up, tmp_pa
 def test_a_drill_beyond_the_limits_fails_and_tells_how_far_the_live_table_is(backed_up, tmp_path):
     """GIVEN limits that nothing holds WHEN drilled against the source THEN both figures are told, after all was verified."""
     limits = ("-e", "dynabridge_drill_rto_seconds=0.5", "-e", "dynabridge_drill_rpo_seconds=0.5")
-    output = drill(backed_up, tmp_path, *limits, "-e", "against_source=true", "--limit", HOSTS["cn"], code=2)
+    output = said(drill(backed_up, tmp_path, *limits, "-e", "against_source=true", "--limit", HOSTS["cn"], code=2))
     record = records(backed_up.cn, "user-cn")[-1]
     assert [problem.rpartition(" ")[2] for problem in record["problems"]] == ["(RTO)", "(RPO)"]
     assert (
@@ -97,7 +102,7 @@ def test_a_drill_beyond_the_limits_fails_and_tells_how_far_the_live_table_is(bac
 
 
 def test_a_table_without_a_backup_fails_with_one_sentence(backed_up, tmp_path):
-    output = drill(backed_up, tmp_path, "-e", "table=nothing", "--limit", HOSTS["cn"], code=2)
+    output = said(drill(backed_up, tmp_path, "-e", "table=nothing", "--limit", HOSTS["cn"], code=2))
     assert "table nothing: the drill of " in output and "has no backup" in output
 
 
