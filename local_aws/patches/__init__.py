@@ -23,6 +23,7 @@ PATCHES = (
     "parameter_lists",
     "transaction_rights",
     "resource_arns",
+    "stream_rights",
     "user_credentials",
     "notification_filters",
     "application_autoscaling",
