@@ -64,7 +64,7 @@ def started_pair(directory: Path):
 
 
 def run_playbook(
-    pair: LocalPair, *arguments: str, environment: dict[str, str] | None = None, timeout: int = 300
+    pair: LocalPair, *arguments: str, environment: dict[str, str] | None = None, timeout: int = 600
 ) -> subprocess.CompletedProcess:
     """``ansible-playbook`` on the pair; output is captured, the exit code is the caller's to judge."""
     command = ["ansible-playbook", "-i", "inventories/local", *arguments]
