@@ -17,6 +17,7 @@ from .watermark import RETENTION, Hole
 
 END_OF_TIME = 253_402_300_800  # the year 10000, where no calendar goes on
 GOOD_RESULTS = ("OK", "No records processed")
+FAILED_RESULT = "PROBLEM: Function call failed"
 STRAY = "a message of the queue of given up batches could not be read; the function's log shows it"
 UNREADABLE = "records could not be read; they are kept whole in the quarantine"
 
@@ -83,14 +84,24 @@ def stray_hole(sent: float) -> Hole:
     return Hole(math.floor(sent) - RETENTION, math.floor(sent) + 1, STRAY)
 
 
-def problem_of(mapping: Mapping[str, Any] | None) -> str:
-    """Why nothing can be said of what a mapping has handed over; '' when all is well."""
+def has_failed(mapping: Mapping[str, Any]) -> bool:
+    """Whether the last batch failed. A mapping that has given that one up says so until it hands over another."""
+    return str(mapping.get("LastProcessingResult", "")) == FAILED_RESULT
+
+
+def problem_of(mapping: Mapping[str, Any] | None, is_quiet: bool = False) -> str:
+    """Why nothing can be said of what a mapping has handed over; '' when all is well.
+
+    ``is_quiet``: for long nothing was handed over, so that a batch that failed is not tried any more, but given up.
+    """
     if mapping is None:
         return "no mapping reads its stream: run deploy.yml --tags change_capture"
     if mapping.get("State") != "Enabled":
         return f"its mapping is {mapping.get('State')}"
     if mapping.get("FilterCriteria"):
         return "its mapping filters records: take the filter away"
+    if is_quiet and has_failed(mapping):
+        return ""
     result = str(mapping.get("LastProcessingResult", ""))
     return "" if result.startswith(GOOD_RESULTS) else f"its mapping says: {result}"
 

@@ -132,8 +132,8 @@ def test_a_record_that_cannot_be_read_is_kept_and_named(bridge):
     assert call(side, {"Records": [poison]}) == ({"batchItemFailures": []}, "")
     assert side.taken_from_quarantine(data["SequenceNumber"])["record"] == poison
     tend(side)
-    (hole,) = [hole for hole in eventually(lambda: mark_of(side).holes) if "could not be read" in hole.why]
-    assert hole.start <= now < hole.end
+    found = [hole for hole in eventually(lambda: mark_of(side).holes) if "could not be read" in hole.why]
+    assert any(hole.start <= now < hole.end for hole in found)
 
 
 class TestDeployed:

@@ -259,7 +259,7 @@ class TestWatermark:
         [
             lambda cloud: cloud.functions.mapping.update(State="Disabled"),
             lambda cloud: cloud.functions.mapping.update(State="Enabling"),
-            lambda cloud: cloud.functions.mapping.update(LastProcessingResult="PROBLEM: Function call failed"),
+            lambda cloud: cloud.functions.mapping.update(LastProcessingResult="PROBLEM: internal error"),
             lambda cloud: cloud.functions.mapping.update(FilterCriteria={"Filters": []}),
             lambda cloud: setattr(cloud.functions, "mapping", None),
             lambda cloud: setattr(cloud.dynamodb, "error", aws_error("AccessDeniedException")),
@@ -276,6 +276,19 @@ class TestWatermark:
         assert mark_of(cloud).until == before.until
         assert cloud.cloudwatch.values("Recoverable_age_seconds")[-1] == 300
         assert "the watermark stands" in capsys.readouterr().out
+
+    def test_a_batch_that_was_given_up_does_not_hold_it_for_ever(self, cloud):
+        """GIVEN a mapping that says of its last batch that it failed WHEN it has handed over nothing for a quarter of an hour
+        THEN that batch was given up, the table is idle, and the watermark goes on; while it is tried it stands."""
+        look(cloud, 10)
+        before = mark_of(cloud)
+        cloud.functions.mapping["LastProcessingResult"] = "PROBLEM: Function call failed"
+        cloud.cloudwatch.earlier_ages = [1000.0]
+        look(cloud, 10)
+        assert mark_of(cloud).until == before.until
+        cloud.cloudwatch.earlier_ages = []
+        look(cloud, 10)
+        assert mark_of(cloud).until == cloud.clock - 120
 
     def test_another_stream_is_a_hole(self, cloud):
         look(cloud, 10)
