@@ -17,11 +17,11 @@ HOSTS = {"cn": "cn-north-1", "sg": "ap-southeast-1"}
 TARGETS = {"cn": "cn-northwest-1", "sg": "ap-southeast-2"}
 
 
-def tables_of(side):
-    """In the region that is restored into."""
+def scratch_tables(side):
+    """What is left of drills in the region that is restored into."""
     endpoint = side.pair.sides[side.name]["endpoint_url"]
     dynamodb = side.pair.session(side.name).client("dynamodb", region_name=TARGETS[side.name], endpoint_url=endpoint)
-    return dynamodb.list_tables()["TableNames"]
+    return [name for name in dynamodb.list_tables()["TableNames"] if name.startswith(f"{side.table}-drill-")]
 
 
 def records(side, table):
@@ -68,7 +68,7 @@ def test_a_drill_of_both_sides_is_good_and_leaves_a_record_and_nothing_else(back
         assert 0 < record["rto_seconds"] < 600 and 0 <= record["rpo_seconds"] < 900
         assert re.fullmatch(rf"{side.table}-drill-\d{{8}}T\d{{6}}Z", record["target_table"])
         assert f"table {side.table}: {record['rows']} rows as they were at" in output
-        assert tables_of(side) == []
+        assert scratch_tables(side) == []
 
 
 def test_a_drill_that_stops_halfway_fails_loudly_and_cleans_up(backed_up, tmp_path):
@@ -83,7 +83,7 @@ def test_a_drill_that_stops_halfway_fails_loudly_and_cleans_up(backed_up, tmp_pa
     )
     record = records(backed_up.cn, "user-cn")[-1]
     assert not record["ok"] and record["report"] is None and "in the way" not in record["problems"][0]
-    assert tables_of(backed_up.cn) == []
+    assert scratch_tables(backed_up.cn) == []
 
 
 def test_a_drill_beyond_the_limits_fails_and_tells_how_far_the_live_table_is(backed_up, tmp_path):
@@ -98,7 +98,7 @@ def test_a_drill_beyond_the_limits_fails_and_tells_how_far_the_live_table_is(bac
         and "the live table being in use" in output
     )
     assert "FAILED" in output and " ok" in output, "the history has this drill and the good one before"
-    assert tables_of(backed_up.cn) == []
+    assert scratch_tables(backed_up.cn) == []
 
 
 def test_a_table_without_a_backup_fails_with_one_sentence(backed_up, tmp_path):
