@@ -9,9 +9,7 @@ from tests.integration.support import Side
 from tests.integration.test_deploy import changed
 from tests.local_pair import run_playbook
 
-TEST = (
-    "ansible-playbook dr_test1.yml -e confirm=test1 -e items=5000 -e rate=250 -e method=apply,merge --limit cn-north-1"
-)
+TEST = "ansible-playbook dr_test1.yml -e confirm=test1 -e items=5000 -e rate=250 --limit cn-north-1"
 TABLE, TARGET = "dynabridge-test1-cn", "cn-northwest-1"
 DEPLOY = ("deploy.yml", "--limit", "cn-north-1", "--tags", "tables,change_capture,backup_access")
 
@@ -42,22 +40,23 @@ def plays(pair, tmp_path, command, timeout):
 
 
 def test_a_lost_table_comes_back_as_it_was_written(deployed_pair, tmp_path):
-    """GIVEN 5,000 items, backed up amid their load, changed and lost WHEN restored THEN as written, by both methods."""
+    """GIVEN 5,000 items, backed up amid their load, changed and lost WHEN restored THEN as written."""
     report = plays(deployed_pair, tmp_path, TEST, 300)
     assert report["counts"] == {"puts": 5000, "updates": 500, "deletes": 248}
     assert 2500 <= report["backup_items"] < 5000
-    assert [way["method"] for way in report["ways"]] == ["apply", "merge"]
-    for way in report["ways"]:
-        assert way["rows"] == 4752 and way["rpo_seconds"] == 0 and way["changes"] > 0 and 0 < way["rto_seconds"] < 120
+    (way,) = report["ways"]
+    assert way["method"] == "apply" and way["rows"] == 4752 and way["changes"] > 0
+    assert way["rpo_seconds"] == 0 and 0 < way["rto_seconds"] < 120
     nothing_is_left(Side(deployed_pair, "cn"))
 
 
 @pytest.mark.long
 def test_a_hundred_thousand_items(deployed_pair, tmp_path):
-    """As it is run on AWS, but for the rate: 100 items a second take 17 minutes."""
+    """As it is run on AWS, but for the rate, as 100 items a second take 17 minutes; by both methods."""
     command = "ansible-playbook dr_test1.yml -e confirm=test1 -e items=100000 -e rate=600 -e method=apply,merge"
     report = plays(deployed_pair, tmp_path, f"{command} --limit cn-north-1", 1800)
     assert report["counts"]["puts"] == 100_000
+    assert [way["method"] for way in report["ways"]] == ["apply", "merge"]
     nothing_is_left(Side(deployed_pair, "cn"))
 
 
@@ -66,7 +65,6 @@ def test_a_hundred_thousand_items(deployed_pair, tmp_path):
     [
         ((), "give -e confirm=test1"),
         (("-e", "confirm=test1", "-e", "items=5"), "items must be a multiple of 4"),
-        (("-e", "confirm=test1", "-e", "rate=0"), "the rate above 0"),
         (("-e", "confirm=test1", "-e", "method=full_only"), "it must be apply, merge, or both"),
     ],
 )
