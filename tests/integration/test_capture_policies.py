@@ -75,7 +75,7 @@ def read_stream(side: Side) -> str:
 
 # Statement: what needs it, and what is then said.
 NEEDED = {
-    "ReadStream": (read_stream, "cannot|not authorized|permission"),
+    "ReadStream": (read_stream, "Cannot access stream"),
     "LookAtTables": (look_log, "cannot be looked at .AccessDenied"),
     "WriteChanges": (look, "cannot be written"),
     "ReadWatermarks": (look, "GetObject|cannot be read"),
