@@ -65,6 +65,7 @@ def test_a_hundred_thousand_items(deployed_pair, tmp_path):
     [
         ((), "give -e confirm=test1"),
         (("-e", "confirm=test1", "-e", "items=5"), "items must be a multiple of 4"),
+        (("-e", "confirm=test1", "-e", "rate=0"), "the rate above 0"),
         (("-e", "confirm=test1", "-e", "method=full_only"), "it must be apply, merge, or both"),
     ],
 )
