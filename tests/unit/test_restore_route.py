@@ -84,7 +84,7 @@ def test_what_is_called_recoverable_is_just_what_has_a_way(known, captured, mome
     assert inside == (moment >= oldest and not route_to(moment, known, captured, MARGIN).holes)
 
 
-def test_the_log_begins_before_the_base():
+def test_hazard_19_the_log_begins_before_the_base():
     """GIVEN hazard 19, a full backup while writes go on WHEN changes are applied THEN from before its moment."""
     route = route_to(50, [full(40)], log(1, 60), MARGIN)
     assert route.log_start == 40 - MARGIN and not route.holes
@@ -95,7 +95,7 @@ def test_a_log_that_begins_at_the_base_has_a_hole():
     assert [(hole.start, hole.end) for hole in route.holes] == [(37, 40)]
 
 
-def test_latest_never_takes_one_that_does_not_count():
+def test_hazard_21_latest_never_takes_one_that_does_not_count():
     """GIVEN hazard 21, a later backup that is damaged THEN the last verified one is taken, of two of a day the later."""
     known = [full(10), full(20), full(30, DAMAGED)]
     assert route_to(60, known, None, MARGIN).base.moment == 20
