@@ -35,8 +35,9 @@ def wanted_exports(
 ) -> list[Wanted]:
     """The exports to ask for, oldest first, given the table's backups (of this TableId only).
 
-    Incrementals fill every hole since the chain last held, so that one that failed is made up for by the next run. Empty
-    when there is nothing to do yet: a window must be 15 minutes at least. ``earliest``: where the table's point-in-time
+    Incrementals fill every hole since the chain last held, so that one that failed is made up for by the next run, and one
+    begins at the newest full backup, which no window carries on from within. Empty when there is nothing to do yet: a window
+    must be 15 minutes at least. ``earliest``: where the table's point-in-time
     recovery begins. Raises BackupError where no full backup is there that incrementals could follow.
     """
     if kind == FULL:
@@ -49,8 +50,12 @@ def wanted_exports(
         raise BackupError(
             f"can be recovered only from {iso(earliest)} on, after its last full backup: take a full one first (-e type=full)"
         )
-    holes = _holes(math.floor(start), math.floor(now), chains(known))
-    return [Wanted(INCREMENTAL, window, lost[window]) for hole in holes for window in _windows(hole, now, shortest)]
+    held = [Span(backup.start or 0, backup.moment) for backup in known if backup.kind == INCREMENTAL]
+    wanted: list[Span] = []
+    for hole in _holes(math.floor(start), math.floor(now), chains(known)):
+        wanted += _windows(hole, now, shortest, held)
+    wanted += _branch(known, held + wanted, math.floor(earliest), now, shortest)
+    return [Wanted(INCREMENTAL, window, lost[window]) for window in sorted(wanted)]
 
 
 def _chain_end(known: list[Backup], earliest: float) -> float:
@@ -89,13 +94,24 @@ def _holes(start: float, end: float, spans: list[Span]) -> list[Span]:
     return [hole for hole in holes if hole.start < hole.end]
 
 
-def _windows(hole: Span, now: float, shortest: float) -> list[Span]:
-    """The hole in equal windows of at most a day. One that is too short reaches into what follows, or waits for it."""
+def _windows(hole: Span, now: float, shortest: float, held: Iterable[Span]) -> list[Span]:
+    """The hole in equal windows of at most a day. One that is too short reaches to the end of what follows, or waits for it:
+    windows make a chain only where one ends as the next begins."""
     end = hole.end
     if end - hole.start < shortest:
-        end = hole.start + shortest
+        end = min((span.end for span in held if span.end - hole.start >= shortest), default=hole.start + shortest)
         if end > now:
             return []
     parts = math.ceil((end - hole.start) / LONGEST_WINDOW)
     edges = [hole.start + math.floor((end - hole.start) * part / parts) for part in range(parts)] + [end]
     return [Span(*edges[part : part + 2]) for part in range(parts)]
+
+
+def _branch(known: list[Backup], held: list[Span], earliest: float, now: float, shortest: float) -> list[Span]:
+    """From the newest full backup to where a window ends: of what lies around it, nothing could follow it."""
+    ended = [b.moment for b in known if b.kind == FULL and b.state != RUNNING and b.moment <= now]  # else it is a guess
+    start = math.floor(max(ended, default=-1))
+    if start < earliest or any(span.start == start for span in held):
+        return []
+    end = min((span.end for span in held if span.end - start >= shortest), default=None)
+    return [] if end is None else _windows(Span(start, end), now, shortest, [])

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -186,18 +187,35 @@ def chains(backups: Iterable[Backup]) -> list[Span]:
     return joined(Span(backup.start or 0, backup.moment) for backup in backups if backup.kind == INCREMENTAL)
 
 
-def reach(base: Backup, spans: Iterable[Span]) -> float:
-    """How far the chains carry a full backup: to the end of the one that its moment lies in."""
-    return max((span.end for span in spans if span.start <= base.moment <= span.end), default=base.moment)
+class Step(NamedTuple):
+    """How a moment is reached: by a window, from the moment before it."""
+
+    window: Backup
+    since: float
+
+
+def carried(base: Backup, backups: Iterable[Backup]) -> dict[float, Step | None]:
+    """The moments that verified windows carry a full backup to, each with its last step; of the base's own, None.
+
+    A window carries on what ends in the second that it begins in, and nothing from within it: of what was born and gone in one
+    window there is no line, and it would stay if it was in the base already. (Within that second it may: windows begin with
+    whole ones.)
+    """
+    known = [window for window in verified(backups, INCREMENTAL) if window.table_id == base.table_id]
+    reached: dict[float, Step | None] = {base.moment: None}
+    seconds = {math.floor(base.moment): base.moment}
+    for window in known:  # by their ends, so that each finds those before it
+        since = seconds.get(window.start)
+        if since is not None and since < window.moment and window.moment not in reached:
+            reached[window.moment] = Step(window, since)
+            seconds.setdefault(math.floor(window.moment), window.moment)
+    return reached
 
 
 def coverage(backups: Iterable[Backup]) -> list[Span]:
     """Where verified backups of one table reach, put together, oldest first: in a span, the ends of its windows."""
-    spans: list[Span] = []
-    for same_table in _lives(backups):
-        held = chains(verified(same_table, INCREMENTAL))
-        spans += [Span(base.moment, reach(base, held)) for base in verified(same_table, FULL)]
-    return joined(spans)
+    backups = list(backups)
+    return joined(Span(base.moment, max(carried(base, backups))) for base in verified(backups, FULL))
 
 
 def gaps(backups: Iterable[Backup]) -> list[Span]:

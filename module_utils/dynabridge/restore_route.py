@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from .backup_layout import day_of, iso
-from .catalogue import Backup, Span, joined, verified
+from .catalogue import Backup, Span, carried, joined, verified
 from .errors import BackupError
 from .exports import FULL, INCREMENTAL
 from .moments import Asked
@@ -19,7 +19,6 @@ from .restore_plan import Lack
 
 # Export times follow a clock that can differ by up to a minute from the writer's (Developer Guide, exports).
 CLOCK_MARGIN = 60
-SECOND = 1
 SPANS_SHOWN = 5
 
 
@@ -114,32 +113,14 @@ def _routes(
 
 
 def _chain(base: Backup, moment: float, backups: Sequence[Backup]) -> tuple[Backup, ...]:
-    """The windows that carry the base on without a hole, as far as they end by the moment.
-
-    Each begins where the one before ended, or in the very second of the base: what was born and gone within a window has no
-    line in it, and would stay if it was in the base already. (That second remains: windows begin with whole ones.)
-    """
-    known = [window for window in _windows(base, backups) if window.moment <= moment]
-    reached, chain = base.moment, []
-    while True:
-        following = [b for b in known if reached - SECOND < (b.start or 0) <= reached < b.moment]
-        if not following:
-            return tuple(chain)
-        chain.append(max(following, key=lambda backup: backup.moment))
-        reached = chain[-1].moment
-
-
-def _ends(base: Backup, backups: Sequence[Backup]) -> set[float]:
-    """The moments that the base and its windows show."""
-    reached = {base.moment}
-    for window in _windows(base, backups):  # by their ends, so that each finds those before it
-        if any((window.start or 0) <= moment < window.moment for moment in reached):
-            reached.add(window.moment)
-    return reached
-
-
-def _windows(base: Backup, backups: Sequence[Backup]) -> list[Backup]:
-    return [window for window in verified(backups, INCREMENTAL) if window.table_id == base.table_id]
+    """The windows that carry the base on, as far as they end by the moment."""
+    steps = carried(base, backups)
+    step = steps[max(reached for reached in steps if reached <= moment)]
+    chain = []
+    while step is not None:
+        chain.append(step.window)
+        step = steps[step.since]
+    return tuple(reversed(chain))
 
 
 def _with_log(base: Backup, windows: tuple[Backup, ...], moment: float, log: CapturedLog, margin: float) -> Route:
@@ -167,7 +148,7 @@ def recoverable(backups: Sequence[Backup], log: CapturedLog | None, margin: floa
     """Where every second can be brought back, oldest first; a moment by itself has equal ends. Of one table."""
     spans = []
     for base in verified(backups, FULL):
-        for reached in _ends(base, backups):
+        for reached in carried(base, backups):
             spans.append(Span(reached, _as_far_as(reached, log, margin)))
     return joined(spans)
 

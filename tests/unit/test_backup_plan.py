@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which exports to ask for: whatever happened before, after the plan every second since the last full backup is held."""
 
-import math
 from dataclasses import replace
 
 import pytest
@@ -9,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dynabridge.backup_plan import LONGEST_WINDOW, SHORTEST_WINDOW, Wanted, token_of, wanted_exports
-from dynabridge.catalogue import DAMAGED, FAILED, RUNNING, UNVERIFIED, VERIFIED, Backup, Span, coverage
+from dynabridge.catalogue import DAMAGED, FAILED, RUNNING, UNVERIFIED, VERIFIED, Backup, Span, carried
 from dynabridge.errors import BackupError
 from dynabridge.exports import FULL, INCREMENTAL
 from tests.export_files import TABLE_ID, table_arn
@@ -54,25 +53,24 @@ def histories(draw):
     return backups, latest + draw(st.integers(0, 3 * DAY * 10)) / 10
 
 
-def base_of(backups):
-    """The moment of the full backup that incrementals follow."""
-    moments = {state: [b.moment for b in backups if (b.kind, b.state) == (FULL, state)] for state in HOPEFUL}
-    return max(moments[VERIFIED] or moments[RUNNING] + moments[UNVERIFIED])
-
-
 class TestPlan:
-    @given(histories())
-    def test_when_all_is_verified_nothing_is_missing(self, history):
-        """GIVEN any history, parts of it failed WHEN all that is hoped for comes true THEN the reach is up to 15 minutes ago."""
-        backups, now = history
-        base = base_of(backups)
-        taken = [
-            replace(NONE, kind=INCREMENTAL, start=wanted.window.start, moment=wanted.window.end, state=VERIFIED)
-            for wanted in wanted_exports(backups, INCREMENTAL, now)
-        ]
-        after = [replace(b, state=VERIFIED) if b.state in HOPEFUL else b for b in backups] + taken
-        (span,) = [span for span in coverage(after) if span.start <= base <= span.end]
-        assert span.end >= math.floor(now) - SHORTEST_WINDOW
+    @given(st.lists(st.tuples(st.integers(1, 2 * DAY), st.booleans(), st.integers(0, 7)), max_size=12))
+    def test_what_is_taken_by_plan_carries_the_newest_full_backup_on(self, runs):
+        """GIVEN runs at any times, of either kind, parts of which failed WHEN the next two go well THEN the newest full backup is
+        carried on to at most 15 minutes ago, by a chain that leaves nothing out."""
+        backups, now = [full(0.5)], 0.0
+        for later, is_full, bad in [*runs, (HOUR, False, 0), (HOUR, False, 0)]:
+            now += later
+            if is_full:
+                backups.append(full(now + 0.3, VERIFIED if bad < 6 else FAILED))
+                continue
+            for number, wanted in enumerate(wanted_exports(backups, INCREMENTAL, START + now)):
+                state = FAILED if bad and number % bad == 0 else VERIFIED
+                backups.append(
+                    replace(NONE, kind=INCREMENTAL, start=wanted.window.start, moment=wanted.window.end, state=state)
+                )
+        newest = max((b for b in backups if b.kind == FULL and b.state == VERIFIED), key=lambda b: b.moment)
+        assert max(carried(newest, backups)) >= START + now - SHORTEST_WINDOW
 
     @given(histories())
     def test_windows_are_such_as_dynamodb_takes(self, history):
@@ -109,7 +107,7 @@ class TestPlan:
 
     def test_a_hole_too_short_for_a_window_reaches_into_what_follows(self):
         backups = [full(0), window(0, HOUR), window(HOUR + MINUTE, 2 * HOUR)]
-        assert plan(backups, 2 * HOUR) == [(HOUR, HOUR + SHORTEST_WINDOW)]
+        assert plan(backups, 2 * HOUR) == [(HOUR, 2 * HOUR)]
 
     def test_a_week_without_any_is_made_up_for_in_days(self):
         edges = plan([full(0)], 7 * DAY + 1)
@@ -117,8 +115,20 @@ class TestPlan:
         assert plan([full(0)], 7 * DAY) == [(day * DAY, (day + 1) * DAY) for day in range(7)]
 
     def test_the_chain_goes_on_over_a_new_full_backup(self):
-        """GIVEN a full backup since the last window THEN the next one begins where that ended: the older full reaches on."""
-        assert plan([full(0), window(0, 2 * HOUR), full(3 * HOUR)], 4 * HOUR) == [(2 * HOUR, 4 * HOUR)]
+        """GIVEN a full backup since the last window THEN the next one begins where that ended: the older full reaches on; and
+        one more begins at the new full backup and ends with it: both chains go on together."""
+        backups = [full(0), window(0, 2 * HOUR), full(3 * HOUR)]
+        assert plan(backups, 4 * HOUR) == [(2 * HOUR, 4 * HOUR), (3 * HOUR, 4 * HOUR)]
+        backups += [window(2 * HOUR, 4 * HOUR), window(3 * HOUR, 4 * HOUR)]
+        assert plan(backups, 5 * HOUR) == [(4 * HOUR, 5 * HOUR)]
+
+    def test_a_full_backup_of_just_now_waits_for_the_next_window(self):
+        backups = [full(0), window(0, 2 * HOUR), full(4 * HOUR - MINUTE)]
+        assert plan(backups, 4 * HOUR) == [(2 * HOUR, 4 * HOUR)]
+        assert plan([*backups, window(2 * HOUR, 4 * HOUR)], 5 * HOUR) == [
+            (4 * HOUR - MINUTE, 5 * HOUR),
+            (4 * HOUR, 5 * HOUR),
+        ]
 
     def test_a_chain_that_ended_long_ago_is_left(self):
         """GIVEN no window for days before the last full backup THEN that one begins a new chain."""
@@ -151,7 +161,7 @@ class TestRefused:
         """GIVEN recovery off and on again, and a full backup since THEN incrementals follow it, though a chain ended before."""
         backups = [full(0), window(0, HOUR), full(3 * HOUR)]
         assert plan(backups, 4 * HOUR, earliest=2 * HOUR) == [(3 * HOUR, 4 * HOUR)]
-        assert plan(backups, 4 * HOUR, earliest=HOUR) == [(HOUR, 4 * HOUR)]
+        assert plan(backups, 4 * HOUR, earliest=HOUR) == [(HOUR, 4 * HOUR), (3 * HOUR, 4 * HOUR)]
 
 
 class TestTokens:

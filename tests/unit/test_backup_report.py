@@ -83,7 +83,7 @@ class TestWhatIsFine:
         assert kinds(backups) == [] and state_of(backups)["failed"] == []
 
     def test_incrementals_carry_on_from_the_full_one(self):
-        table = state_of([full(12), incremental(13, 11.5), incremental(11.5, 1)])
+        table = state_of([full(12), incremental(12, 11.5), incremental(11.5, 1)])
         assert table["recoverable"] == [{"from": "2026-11-21T02:00:00Z", "to": "2026-11-21T13:00:00Z"}]
 
     def test_a_hole_before_the_last_full_backup_is_named_and_no_problem(self):

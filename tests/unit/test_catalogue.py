@@ -209,13 +209,18 @@ def seconds_of(backups, life):
 
 
 def reached(backups, half):
-    """Whether a moment (in half seconds) is reached: some full backup before it, and every second between them held."""
-    for base in backups:
-        if (base.kind, base.state) == (FULL, VERIFIED) and base.moment * 2 <= half:
-            needed = set(range(int(base.moment), -(-half // 2)))
-            if needed <= seconds_of(backups, base.table_id):
-                return True
-    return False
+    """Whether a moment (in half seconds) lies between a full backup and a moment that a chain of windows brings it to."""
+    good = [backup for backup in backups if backup.state == VERIFIED]
+
+    def goes_on(from_, life):  # each window begins where the one before ended
+        following = [
+            w
+            for w in good
+            if w.kind == INCREMENTAL and w.table_id == life and int(from_) == w.start and from_ < w.moment
+        ]
+        return from_ * 2 >= half or any(goes_on(window.moment, life) for window in following)
+
+    return any(b.kind == FULL and b.moment * 2 <= half and goes_on(b.moment, b.table_id) for b in good)
 
 
 def inside(spans, moment):
