@@ -19,10 +19,6 @@ description:
 author:
   - dynabridge contributors (!UNKNOWN)
 options:
-  plan:
-    description: What to apply, one of RV(dynamodb_restore_info#module:plans).
-    type: dict
-    required: true
   target_table:
     description: The table to write. Its key has to be that of the plan's table.
     type: str
@@ -68,52 +64,19 @@ options:
     description: Of V(mode=live), the table of what the side remembers of deletes. Empty for a table that is not replicated.
     type: str
     default: replicator_tombstones
-  tombstone_days:
-    description: Days that a delete is remembered.
-    type: int
-    default: 30
-  timestamp_attribute:
-    description: Attribute that says when an item was written.
-    type: str
-    default: last_update_timestamp
-  region_attribute:
-    description: Attribute that says in which region an item was written.
-    type: str
-    default: last_updater_region
-  budget_mb:
-    description: Memory for the changes, in MB.
-    type: int
-    default: 256
-  directory:
-    description: Where the changes are put aside that do not fit into memory. The system's temporary directory when empty.
-    type: path
   show:
     description: Keys to show with V(--diff).
     type: int
     default: 5
-  bucket:
-    description: Bucket that the changes lie in. The plan's when empty.
-    type: str
-    default: ''
-  bucket_region:
-    description: Its region. The module's own when empty.
-    type: str
-    default: ''
-  bucket_owner:
-    description: Account that the bucket must belong to. Needed where it is another one than the caller's.
-    type: str
-    default: ''
-  role_arn:
-    description: Role to work under. The caller's own rights when empty.
-    type: str
-    default: ''
-  progress_file:
-    description: File to append the lines of progress to. The action plugin gives it.
-    type: path
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
+  - dynabridge.plan_bucket
+  - dynabridge.plan
+  - dynabridge.spill
+  - dynabridge.stamps
+  - dynabridge.progress
 attributes:
   check_mode:
     support: full
@@ -231,6 +194,7 @@ with suppress(ImportError):  # without botocore AnsibleAWSModule says what is mi
 
 from ansible.module_utils.dynabridge.apply_parts import count_of_parts, parts_of
 from ansible.module_utils.dynabridge.apply_state import ApplyLog, ApplyState
+from ansible.module_utils.dynabridge.arguments import PLAN, PLAN_BUCKET, PROGRESS, SPILL, STAMPS
 from ansible.module_utils.dynabridge.backup_layout import iso
 from ansible.module_utils.dynabridge.change_lines import MICROS
 from ansible.module_utils.dynabridge.errors import DynabridgeError, SettingsError, TableUnavailable
@@ -243,7 +207,11 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 EXCLUSIVE, LIVE = "exclusive", "live"
 ARGUMENT_SPEC = {
-    "plan": {"type": "dict", "required": True},
+    **PLAN_BUCKET,
+    **PLAN,
+    **SPILL,
+    **STAMPS,
+    **PROGRESS,
     "target_table": {"type": "str", "required": True},
     "mode": {"type": "str", "choices": ["exclusive", "live"], "default": "exclusive"},
     "confirm_overwrite": {"type": "str", "default": ""},
@@ -254,17 +222,7 @@ ARGUMENT_SPEC = {
     "patience": {"type": "int", "default": 300},
     "write_batch": {"type": "int", "default": 100},
     "tombstones_table": {"type": "str", "default": "replicator_tombstones"},
-    "tombstone_days": {"type": "int", "default": 30},
-    "timestamp_attribute": {"type": "str", "default": "last_update_timestamp"},
-    "region_attribute": {"type": "str", "default": "last_updater_region"},
-    "budget_mb": {"type": "int", "default": 256},
-    "directory": {"type": "path"},
     "show": {"type": "int", "default": 5},
-    "bucket": {"type": "str", "default": ""},
-    "bucket_region": {"type": "str", "default": ""},
-    "bucket_owner": {"type": "str", "default": ""},
-    "role_arn": {"type": "str", "default": ""},
-    "progress_file": {"type": "path"},
 }
 LIMITS = (
     ("max_wcu", 0, 10**7),

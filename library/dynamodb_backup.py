@@ -48,22 +48,8 @@ options:
     description: Of V(verify), look among the backups since this day, as V(2026-11-21). All when empty.
     type: str
     default: ''
-  bucket:
-    description: The bucket.
-    type: str
-    required: true
-  bucket_region:
-    description: Its region. The module's own when empty.
-    type: str
-    default: ''
   bucket_owner:
     description: Account that the bucket must belong to. Needed where it is another one than the caller's.
-    type: str
-    default: ''
-  prefix:
-    description: Everything lies under C(<prefix>/YYYY/MM/DD/<table>/).
-    type: str
-    default: daily
   kms_key_arn:
     description: Key that encrypts the exports. S3's own AES256 when empty.
     type: str
@@ -76,29 +62,18 @@ options:
     description: Wait for the exports and verify them. Otherwise the scheduled function or V(finish) does that.
     type: bool
     default: true
-  wait_timeout:
-    description: Seconds to wait at most. What is not done by then is not lost; the module fails and says so.
-    type: int
-    default: 14400
-  poll:
-    description: Seconds between two looks at the exports.
-    type: float
-    default: 15
   shortest_window:
     description: Shortest window of an incremental in seconds. DynamoDB takes no shorter one than 15 minutes.
     type: int
     default: 900
-  role_arn:
-    description: Role to work under. The caller's own rights when empty.
-    type: str
-    default: ''
-  progress_file:
-    description: File to append the lines of progress to. The action plugin gives it.
-    type: path
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
+  - dynabridge.bucket
+  - dynabridge.prefix
+  - dynabridge.waiting
+  - dynabridge.progress
 attributes:
   check_mode:
     support: full
@@ -166,6 +141,7 @@ with suppress(ImportError):  # without botocore AnsibleAWSModule says what is mi
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
+from ansible.module_utils.dynabridge.arguments import BUCKET, PREFIX, PROGRESS, WAITING
 from ansible.module_utils.dynabridge.backup_layout import check_day, iso
 from ansible.module_utils.dynabridge.catalogue import Backup, verified
 from ansible.module_utils.dynabridge.errors import DynabridgeError, SettingsError
@@ -174,23 +150,19 @@ from ansible.module_utils.dynabridge.progress import teller
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 ARGUMENT_SPEC = {
+    **BUCKET,
+    **PREFIX,
+    **WAITING,
+    **PROGRESS,
     "action": {"type": "str", "choices": ["backup", "finish", "verify"], "default": "backup"},
     "tables": {"type": "list", "elements": "str", "default": []},
     "kind": {"type": "str", "choices": ["full", "incremental"], "default": "full"},
     "ids": {"type": "list", "elements": "str", "default": []},
     "since": {"type": "str", "default": ""},
-    "bucket": {"type": "str", "required": True},
-    "bucket_region": {"type": "str", "default": ""},
-    "bucket_owner": {"type": "str", "default": ""},
-    "prefix": {"type": "str", "default": "daily"},
     "kms_key_arn": {"type": "str", "default": ""},
     "enable_recovery": {"type": "bool", "default": False},
     "wait": {"type": "bool", "default": True},
-    "wait_timeout": {"type": "int", "default": 14400},
-    "poll": {"type": "float", "default": 15},
     "shortest_window": {"type": "int", "default": 900},
-    "role_arn": {"type": "str", "default": ""},
-    "progress_file": {"type": "path"},
 }
 
 

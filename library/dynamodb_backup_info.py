@@ -14,22 +14,6 @@ description:
 author:
   - dynabridge contributors (!UNKNOWN)
 options:
-  bucket:
-    description: The bucket.
-    type: str
-    required: true
-  bucket_region:
-    description: Its region. The module's own when empty.
-    type: str
-    default: ''
-  bucket_owner:
-    description: Account that the bucket must belong to. Any when empty.
-    type: str
-    default: ''
-  prefix:
-    description: Everything lies under C(<prefix>/YYYY/MM/DD/<table>/).
-    type: str
-    default: daily
   tables:
     description: Only backups of these tables. Of all when empty.
     type: list
@@ -43,18 +27,13 @@ options:
     description: Only backups of this day and earlier.
     type: str
     default: ''
-  role_arn:
-    description: Role to work under. The caller's own rights when empty.
-    type: str
-    default: ''
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
-attributes:
-  check_mode:
-    support: full
-    description: Reads only.
+  - dynabridge.bucket
+  - dynabridge.prefix
+  - dynabridge.reads_only
 """
 
 EXAMPLES = r"""
@@ -202,20 +181,18 @@ with suppress(ImportError):  # without botocore AnsibleAWSModule says what is mi
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
+from ansible.module_utils.dynabridge.arguments import BUCKET, PREFIX
 from ansible.module_utils.dynabridge.backup_layout import check_day, iso
 from ansible.module_utils.dynabridge.catalogue import Backup, Span, coverage, gaps
 from ansible.module_utils.dynabridge.errors import DynabridgeError
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 ARGUMENT_SPEC = {
-    "bucket": {"type": "str", "required": True},
-    "bucket_region": {"type": "str", "default": ""},
-    "bucket_owner": {"type": "str", "default": ""},
-    "prefix": {"type": "str", "default": "daily"},
+    **BUCKET,
+    **PREFIX,
     "tables": {"type": "list", "elements": "str", "default": []},
     "since": {"type": "str", "default": ""},
     "until": {"type": "str", "default": ""},
-    "role_arn": {"type": "str", "default": ""},
 }
 
 

@@ -29,36 +29,19 @@ options:
     default: ''
   wait_timeout:
     description: Seconds to wait at most.
-    type: int
     default: 1800
-  poll:
-    description: Seconds between two looks.
-    type: float
-    default: 15
-  bucket:
-    description: The bucket of the backups.
-    type: str
-    required: true
-  bucket_region:
-    description: Its region. The module's own when empty.
-    type: str
-    default: ''
-  bucket_owner:
-    description: Account that the bucket must belong to. Any when empty.
-    type: str
-    default: ''
   prefix:
     description: Captured changes lie under C(<prefix>/<table>/).
     type: str
     default: changes
   role_arn:
     description: Role to read the bucket under. The caller's own rights when empty.
-    type: str
-    default: ''
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
+  - dynabridge.bucket
+  - dynabridge.waiting
 attributes:
   check_mode:
     support: full
@@ -99,22 +82,20 @@ with suppress(ImportError):  # without botocore AnsibleAWSModule says what is mi
     from ansible.module_utils.dynabridge.aws.session import client_maker
     from botocore.exceptions import BotoCoreError, ClientError
 
+from ansible.module_utils.dynabridge.arguments import BUCKET, WAITING
 from ansible.module_utils.dynabridge.errors import BackupError, DynabridgeError, SettingsError
 from ansible.module_utils.dynabridge.exports import read_time
 from ansible.module_utils.dynabridge.watermark import Watermark, key_of_watermark, watermark_from
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 ARGUMENT_SPEC = {
+    **BUCKET,
+    **WAITING,
     "tables": {"type": "list", "elements": "str", "required": True},
     "until": {"type": "str", "default": ""},
     "function": {"type": "str", "default": ""},
     "wait_timeout": {"type": "int", "default": 1800},
-    "poll": {"type": "float", "default": 15},
-    "bucket": {"type": "str", "required": True},
-    "bucket_region": {"type": "str", "default": ""},
-    "bucket_owner": {"type": "str", "default": ""},
     "prefix": {"type": "str", "default": "changes"},
-    "role_arn": {"type": "str", "default": ""},
 }
 TEND = json.dumps({"action": "tend"}).encode()
 

@@ -97,10 +97,8 @@ options:
     type: list
     elements: str
     default: []
-attributes:
-  check_mode:
-    support: full
-    description: Reads only.
+extends_documentation_fragment:
+  - dynabridge.reads_only
 requirements:
   - boto3
   - botocore

@@ -26,30 +26,12 @@ options:
     description: Folder of the bucket that keeps the records.
     type: str
     default: drills
-  bucket:
-    description: The bucket of the backups.
-    type: str
-    required: true
-  bucket_region:
-    description: Its region. The module's own when empty.
-    type: str
-    default: ''
-  bucket_owner:
-    description: Account that the bucket must belong to. Any when empty.
-    type: str
-    default: ''
-  role_arn:
-    description: Role to work under. The caller's own rights when empty.
-    type: str
-    default: ''
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
-attributes:
-  check_mode:
-    support: full
-    description: Reads only.
+  - dynabridge.bucket
+  - dynabridge.reads_only
 seealso:
   - module: dynamodb_drill_report
 """
@@ -94,19 +76,17 @@ with suppress(ImportError):  # without botocore AnsibleAWSModule says what is mi
     from ansible.module_utils.dynabridge.aws.session import client_maker
     from botocore.exceptions import BotoCoreError, ClientError
 
+from ansible.module_utils.dynabridge.arguments import BUCKET
 from ansible.module_utils.dynabridge.drills import FOLDER, history_lines, record_from
 from ansible.module_utils.dynabridge.errors import DynabridgeError, SettingsError
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 MOST = 1000
 ARGUMENT_SPEC = {
+    **BUCKET,
     "tables": {"type": "list", "elements": "str", "default": []},
     "newest": {"type": "int", "default": 10},
     "folder": {"type": "str", "default": FOLDER},
-    "bucket": {"type": "str", "required": True},
-    "bucket_region": {"type": "str", "default": ""},
-    "bucket_owner": {"type": "str", "default": ""},
-    "role_arn": {"type": "str", "default": ""},
 }
 
 

@@ -59,26 +59,11 @@ options:
     description: Folder of the bucket that keeps the records.
     type: str
     default: drills
-  bucket:
-    description: The bucket of the backups.
-    type: str
-    required: true
-  bucket_region:
-    description: Its region. The module's own when empty.
-    type: str
-    default: ''
-  bucket_owner:
-    description: Account that the bucket must belong to. Any when empty.
-    type: str
-    default: ''
-  role_arn:
-    description: Role to work under. The caller's own rights when empty.
-    type: str
-    default: ''
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
+  - dynabridge.bucket
 attributes:
   check_mode:
     support: full
@@ -150,12 +135,14 @@ with suppress(ImportError):  # without botocore AnsibleAWSModule says what is mi
     from ansible.module_utils.dynabridge.aws.session import client_maker
     from botocore.exceptions import BotoCoreError, ClientError
 
+from ansible.module_utils.dynabridge.arguments import BUCKET
 from ansible.module_utils.dynabridge.drills import FOLDER, Limits, Outcome, check_limits, record_of, sentence
 from ansible.module_utils.dynabridge.errors import DynabridgeError
 from ansible.module_utils.dynabridge.restore_layout import history_key
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 ARGUMENT_SPEC = {
+    **BUCKET,
     "table": {"type": "str", "required": True},
     "target_table": {"type": "str", "required": True},
     "date": {"type": "str", "default": "latest"},
@@ -167,10 +154,6 @@ ARGUMENT_SPEC = {
     "rto_seconds": {"type": "float", "required": True},
     "rpo_seconds": {"type": "float", "required": True},
     "folder": {"type": "str", "default": FOLDER},
-    "bucket": {"type": "str", "required": True},
-    "bucket_region": {"type": "str", "default": ""},
-    "bucket_owner": {"type": "str", "default": ""},
-    "role_arn": {"type": "str", "default": ""},
 }
 
 

@@ -68,28 +68,19 @@ options:
     type: str
     default: ''
   wait:
-    description: Wait until the export has ended. A failed one fails the module, with AWS's reason.
+    description: Wait until it has ended, minutes for the smallest table. A failed one fails the module, with AWS's reason.
     type: bool
     default: false
-  wait_timeout:
-    description: Seconds to wait at most. AWS takes minutes for the smallest table.
-    type: int
-    default: 14400
-  poll:
-    description: Seconds between two looks.
-    type: float
-    default: 15
   role_arn:
     description: Role to work under. The caller's own rights when empty.
     type: str
     default: ''
-  progress_file:
-    description: File to append the lines of progress to. The action plugin gives it.
-    type: path
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
+  - dynabridge.waiting
+  - dynabridge.progress
 attributes:
   check_mode:
     support: full
@@ -137,6 +128,7 @@ with suppress(ImportError):  # without botocore AnsibleAWSModule says what is mi
     from botocore.exceptions import BotoCoreError, ClientError
 
 from ansible.module_utils.common.dict_transformations import camel_dict_to_snake_dict
+from ansible.module_utils.dynabridge.arguments import PROGRESS, WAITING
 from ansible.module_utils.dynabridge.backup_layout import iso
 from ansible.module_utils.dynabridge.backup_plan import Wanted
 from ansible.module_utils.dynabridge.catalogue import Span
@@ -146,6 +138,8 @@ from ansible.module_utils.dynabridge.progress import teller
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 ARGUMENT_SPEC = {
+    **WAITING,
+    **PROGRESS,
     "table_name": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["present"], "default": "present"},
     "kind": {"type": "str", "choices": ["full", "incremental"], "default": "full"},
@@ -159,10 +153,7 @@ ARGUMENT_SPEC = {
     "kms_key_arn": {"type": "str", "default": ""},
     "client_token": {"type": "str", "default": "", "no_log": False},
     "wait": {"type": "bool", "default": False},
-    "wait_timeout": {"type": "int", "default": 14400},
-    "poll": {"type": "float", "default": 15},
     "role_arn": {"type": "str", "default": ""},
-    "progress_file": {"type": "path"},
 }
 
 

@@ -35,10 +35,7 @@ extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
-attributes:
-  check_mode:
-    support: full
-    description: Reads only.
+  - dynabridge.reads_only
 seealso:
   - module: dynamodb_load
   - module: dynamodb_compare_info

@@ -19,54 +19,26 @@ description:
 author:
   - dynabridge contributors (!UNKNOWN)
 options:
-  plan:
-    description: What to merge, as one of RV(dynamodb_restore_info#module:plans).
-    type: dict
-    required: true
   target_table:
     description: Name of the table that is to be restored. It names the set.
     type: str
     required: true
-  directory:
-    description:
-      - Where changes are put that do not fit into memory. The system's temporary directory when empty. It holds items as plain
-        text while the module works, readable for its user only.
-    type: path
-  budget_mb:
-    description: Memory for the changes, in MB.
-    type: int
-    default: 256
   level:
     description: How hard the files are compressed, from 1 (quick) to 9 (small).
     type: int
     default: 1
-  bucket:
-    description: Bucket of the backup. The plan's when empty.
-    type: str
-    default: ''
-  bucket_region:
-    description: Its region. The module's own when empty.
-    type: str
-    default: ''
-  bucket_owner:
-    description: Account that the bucket must belong to. Needed where it is another one than the caller's.
-    type: str
-    default: ''
   kms_key_arn:
     description: Key that encrypts the data files. What the bucket does by itself when empty.
     type: str
     default: ''
-  role_arn:
-    description: Role to work under. The caller's own rights when empty.
-    type: str
-    default: ''
-  progress_file:
-    description: File to append the lines of progress to. The action plugin gives it.
-    type: path
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
+  - dynabridge.plan_bucket
+  - dynabridge.plan
+  - dynabridge.spill
+  - dynabridge.progress
 attributes:
   check_mode:
     support: full
@@ -156,6 +128,7 @@ with suppress(ImportError):  # without botocore AnsibleAWSModule says what is mi
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
+from ansible.module_utils.dynabridge.arguments import PLAN, PLAN_BUCKET, PROGRESS, SPILL
 from ansible.module_utils.dynabridge.errors import DynabridgeError, SettingsError
 from ansible.module_utils.dynabridge.merged_set import MergedSet
 from ansible.module_utils.dynabridge.progress import teller
@@ -163,17 +136,13 @@ from ansible.module_utils.dynabridge.restore_plan import plan_from
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 ARGUMENT_SPEC = {
-    "plan": {"type": "dict", "required": True},
+    **PLAN_BUCKET,
+    **PLAN,
+    **SPILL,
+    **PROGRESS,
     "target_table": {"type": "str", "required": True},
-    "directory": {"type": "path"},
-    "budget_mb": {"type": "int", "default": 256},
     "level": {"type": "int", "default": 1},
-    "bucket": {"type": "str", "default": ""},
-    "bucket_region": {"type": "str", "default": ""},
-    "bucket_owner": {"type": "str", "default": ""},
     "kms_key_arn": {"type": "str", "default": ""},
-    "role_arn": {"type": "str", "default": ""},
-    "progress_file": {"type": "path"},
 }
 
 CONNECTIONS = 16

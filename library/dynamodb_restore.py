@@ -20,10 +20,6 @@ description:
 author:
   - dynabridge contributors (!UNKNOWN)
 options:
-  plan:
-    description: What is restored, as C(dynamodb_restore_info) returns it.
-    type: dict
-    required: true
   target_table:
     description: Name of the new table.
     type: str
@@ -71,41 +67,20 @@ options:
         again.
     type: bool
     default: true
-  wait_timeout:
-    description: Seconds to wait at most, for everything together. The module fails then and says how to go on.
-    type: int
-    default: 14400
-  poll:
-    description: Seconds between two looks.
-    type: float
-    default: 15
   remove_failed:
     description: Remove the half-made table of an import that failed. Otherwise it is left, and the error names it.
     type: bool
     default: false
-  bucket:
-    description: Bucket of the backups.
-    type: str
-    required: true
-  bucket_region:
-    description: Its region. The module's own when empty.
-    type: str
-    default: ''
   bucket_owner:
     description: Account that the bucket must belong to. Needed where it is another one than the caller's.
-    type: str
-    default: ''
-  role_arn:
-    description: Role to work under. The caller's own rights when empty.
-    type: str
-    default: ''
-  progress_file:
-    description: File to append the lines of progress to. The action plugin gives it.
-    type: path
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
+  - dynabridge.bucket
+  - dynabridge.plan
+  - dynabridge.waiting
+  - dynabridge.progress
 attributes:
   check_mode:
     support: full
@@ -187,6 +162,7 @@ with suppress(ImportError):  # without botocore AnsibleAWSModule says what is mi
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
+from ansible.module_utils.dynabridge.arguments import BUCKET, PLAN, PROGRESS, WAITING
 from ansible.module_utils.dynabridge.errors import DynabridgeError, SettingsError
 from ansible.module_utils.dynabridge.progress import teller
 from ansible.module_utils.dynabridge.restore_plan import plan_from
@@ -195,7 +171,10 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 TIERS = ["Expedited", "Standard", "Bulk"]
 ARGUMENT_SPEC = {
-    "plan": {"type": "dict", "required": True},
+    **BUCKET,
+    **PLAN,
+    **WAITING,
+    **PROGRESS,
     "target_table": {"type": "str", "required": True},
     "source": {"type": "str", "choices": ["merged", "base"], "default": "merged"},
     "fill": {"type": "str", "choices": ["auto", "import", "write"], "default": "auto"},
@@ -205,14 +184,7 @@ ARGUMENT_SPEC = {
     "tier": {"type": "str", "choices": TIERS, "default": "Standard"},
     "retrieved_days": {"type": "int", "default": 3},
     "wait": {"type": "bool", "default": True},
-    "wait_timeout": {"type": "int", "default": 14400},
-    "poll": {"type": "float", "default": 15},
     "remove_failed": {"type": "bool", "default": False},
-    "bucket": {"type": "str", "required": True},
-    "bucket_region": {"type": "str", "default": ""},
-    "bucket_owner": {"type": "str", "default": ""},
-    "role_arn": {"type": "str", "default": ""},
-    "progress_file": {"type": "path"},
 }
 
 

@@ -41,22 +41,6 @@ options:
     description: Plan also where changes may be missing. RV(plans[].holes) says which.
     type: bool
     default: false
-  bucket:
-    description: The bucket of the backups.
-    type: str
-    required: true
-  bucket_region:
-    description: Its region. The module's own when empty.
-    type: str
-    default: ''
-  bucket_owner:
-    description: Account that the bucket must belong to. Any when empty.
-    type: str
-    default: ''
-  prefix:
-    description: Backups lie under C(<prefix>/YYYY/MM/DD/<table>/).
-    type: str
-    default: daily
   changes_prefix:
     description: Captured changes lie under C(<changes_prefix>/<table>/).
     type: str
@@ -73,18 +57,13 @@ options:
     description: C(import) and C(retrieval) a GB in C(currency), for the estimate.
     type: dict
     default: {}
-  role_arn:
-    description: Role to work under. The caller's own rights when empty.
-    type: str
-    default: ''
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
-attributes:
-  check_mode:
-    support: full
-    description: Reads only.
+  - dynabridge.bucket
+  - dynabridge.prefix
+  - dynabridge.reads_only
 """
 
 EXAMPLES = r"""
@@ -172,6 +151,7 @@ with suppress(ImportError):  # without botocore AnsibleAWSModule says what is mi
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
+from ansible.module_utils.dynabridge.arguments import BUCKET, PREFIX
 from ansible.module_utils.dynabridge.errors import BackupError, DynabridgeError, SettingsError
 from ansible.module_utils.dynabridge.moments import read_date
 from ansible.module_utils.dynabridge.restore_estimate import estimate
@@ -180,20 +160,17 @@ from ansible.module_utils.dynabridge.restore_plan import METHODS
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 ARGUMENT_SPEC = {
+    **BUCKET,
+    **PREFIX,
     "date": {"type": "str", "default": "latest"},
     "tables": {"type": "list", "elements": "str", "default": []},
     "method": {"type": "str", "choices": list(METHODS), "default": "merge"},
     "target_table": {"type": "str", "default": ""},
     "allow_gaps": {"type": "bool", "default": False},
-    "bucket": {"type": "str", "required": True},
-    "bucket_region": {"type": "str", "default": ""},
-    "bucket_owner": {"type": "str", "default": ""},
-    "prefix": {"type": "str", "default": "daily"},
     "changes_prefix": {"type": "str", "default": "changes"},
     "clock_margin": {"type": "float", "default": 60},
     "rates": {"type": "dict", "default": {}},
     "prices": {"type": "dict", "default": {}},
-    "role_arn": {"type": "str", "default": ""},
 }
 
 

@@ -13,10 +13,6 @@ description:
 author:
   - dynabridge contributors (!UNKNOWN)
 options:
-  plan:
-    description: The plan that was followed, as RV(dynamodb_restore_info#module:plans) gives it.
-    type: dict
-    required: true
   target_table:
     description: The table that was restored.
     type: str
@@ -42,22 +38,12 @@ options:
     description: Directory of this machine for the report. None when empty.
     type: str
     default: ''
-  bucket_region:
-    description: Region of the plan's bucket. The module's own when empty.
-    type: str
-    default: ''
-  bucket_owner:
-    description: Account that the bucket must belong to. Any when empty.
-    type: str
-    default: ''
-  role_arn:
-    description: Role to work under. The caller's own rights when empty.
-    type: str
-    default: ''
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
+  - dynabridge.place
+  - dynabridge.plan
 attributes:
   check_mode:
     support: full
@@ -103,6 +89,7 @@ with suppress(ImportError):  # without botocore AnsibleAWSModule says what is mi
     from ansible.module_utils.dynabridge.aws.session import client_maker
     from botocore.exceptions import BotoCoreError, ClientError
 
+from ansible.module_utils.dynabridge.arguments import PLACE, PLAN
 from ansible.module_utils.dynabridge.errors import DynabridgeError, SettingsError
 from ansible.module_utils.dynabridge.restore_layout import REPORT, folder_of, history_key, run_of
 from ansible.module_utils.dynabridge.restore_plan import plan_from
@@ -110,16 +97,14 @@ from ansible.module_utils.dynabridge.restore_report import report_lines, report_
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 ARGUMENT_SPEC = {
-    "plan": {"type": "dict", "required": True},
+    **PLACE,
+    **PLAN,
     "target_table": {"type": "str", "required": True},
     "steps": {"type": "list", "elements": "dict", "default": []},
     "verification": {"type": "dict", "default": {}},
     "began": {"type": "float", "required": True},
     "history": {"type": "str", "default": ""},
     "dest": {"type": "str", "default": ""},
-    "bucket_region": {"type": "str", "default": ""},
-    "bucket_owner": {"type": "str", "default": ""},
-    "role_arn": {"type": "str", "default": ""},
 }
 
 

@@ -94,18 +94,6 @@ options:
     type: str
     choices: [application, managed]
     default: application
-  timestamp_attribute:
-    description: Attribute that says when an item was written.
-    type: str
-    default: last_update_timestamp
-  region_attribute:
-    description: Attribute that says in which region an item was written.
-    type: str
-    default: last_updater_region
-  tombstone_days:
-    description: Days that a delete is remembered.
-    type: int
-    default: 30
   max_wcu:
     description: Write units a second that may be used on each side, indexes not counted. V(0) is no limit.
     type: float
@@ -137,9 +125,9 @@ options:
     description: Begin anew, whatever an earlier run left.
     type: bool
     default: false
-  progress_file:
-    description: File to append the lines of progress to. The action plugin gives it.
-    type: path
+extends_documentation_fragment:
+  - dynabridge.stamps
+  - dynabridge.progress
 attributes:
   check_mode:
     support: full
@@ -276,6 +264,7 @@ with suppress(ImportError):  # without botocore AnsibleAWSModule says what is mi
     from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
     from botocore.exceptions import ConnectionError as NoConnection
 
+from ansible.module_utils.dynabridge.arguments import PROGRESS, STAMPS
 from ansible.module_utils.dynabridge.compare import Rows
 from ansible.module_utils.dynabridge.errors import DynabridgeError, SettingsError
 from ansible.module_utils.dynabridge.moments import read_date
@@ -298,6 +287,8 @@ SIDE = {
     },
 }
 ARGUMENT_SPEC = {
+    **STAMPS,
+    **PROGRESS,
     "name": {"type": "str", "required": True},
     "left": SIDE,
     "right": SIDE,
@@ -308,9 +299,6 @@ ARGUMENT_SPEC = {
     "written_before": {"type": "str", "default": ""},
     "twins": {"type": "list", "elements": "str", "default": []},
     "stamping": {"type": "str", "choices": ["application", "managed"], "default": "application"},
-    "timestamp_attribute": {"type": "str", "default": "last_update_timestamp"},
-    "region_attribute": {"type": "str", "default": "last_updater_region"},
-    "tombstone_days": {"type": "int", "default": 30},
     "max_wcu": {"type": "float", "default": 0},
     "write_batch": {"type": "int", "default": 100},
     "segments": {"type": "int", "default": 4},
@@ -319,7 +307,6 @@ ARGUMENT_SPEC = {
     "show": {"type": "int", "default": 5},
     "state_dir": {"type": "path"},
     "restart": {"type": "bool", "default": False},
-    "progress_file": {"type": "path"},
 }
 LIMITS = (
     ("tombstone_days", 1, 3650),

@@ -14,10 +14,6 @@ description:
 author:
   - dynabridge contributors (!UNKNOWN)
 options:
-  plan:
-    description: What is restored, as C(dynamodb_restore_info) returns it.
-    type: dict
-    required: true
   tier:
     description:
       - How fast. V(Expedited) takes 1 to 5 minutes, V(Standard) 3 to 5 hours, V(Bulk) 5 to 12 hours; of Deep Archive V(Standard)
@@ -33,37 +29,16 @@ options:
     description: Wait until everything can be read. Otherwise RV(resumable) says whether S3 is still at work.
     type: bool
     default: true
-  wait_timeout:
-    description: Seconds to wait at most. The module fails then and says how to go on.
-    type: int
-    default: 14400
   poll:
-    description: Seconds between two looks.
-    type: float
     default: 60
-  bucket:
-    description: Bucket of the backups.
-    type: str
-    required: true
-  bucket_region:
-    description: Its region. The module's own when empty.
-    type: str
-    default: ''
-  bucket_owner:
-    description: Account that the bucket must belong to. Needed where it is another one than the caller's.
-    type: str
-    default: ''
-  role_arn:
-    description: Role to work under. The caller's own rights when empty.
-    type: str
-    default: ''
-  progress_file:
-    description: File to append the lines of progress to. The action plugin gives it.
-    type: path
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
+  - dynabridge.bucket
+  - dynabridge.plan
+  - dynabridge.waiting
+  - dynabridge.progress
 attributes:
   check_mode:
     support: full
@@ -113,23 +88,21 @@ with suppress(ImportError):  # without botocore AnsibleAWSModule says what is mi
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
+from ansible.module_utils.dynabridge.arguments import BUCKET, PLAN, PROGRESS, WAITING
 from ansible.module_utils.dynabridge.errors import DynabridgeError, SettingsError
 from ansible.module_utils.dynabridge.progress import teller
 from ansible.module_utils.dynabridge.restore_plan import plan_from
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 ARGUMENT_SPEC = {
-    "plan": {"type": "dict", "required": True},
+    **BUCKET,
+    **PLAN,
+    **WAITING,
+    **PROGRESS,
     "tier": {"type": "str", "choices": ["Expedited", "Standard", "Bulk"], "default": "Standard"},
     "retrieved_days": {"type": "int", "default": 3},
     "wait": {"type": "bool", "default": True},
-    "wait_timeout": {"type": "int", "default": 14400},
     "poll": {"type": "float", "default": 60},
-    "bucket": {"type": "str", "required": True},
-    "bucket_region": {"type": "str", "default": ""},
-    "bucket_owner": {"type": "str", "default": ""},
-    "role_arn": {"type": "str", "default": ""},
-    "progress_file": {"type": "path"},
 }
 
 

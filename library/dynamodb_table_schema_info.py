@@ -32,14 +32,11 @@ options:
         not there does not.
       - The module fails when the file is anything else, or another table's, so that it is not overwritten.
     type: path
-attributes:
-  check_mode:
-    support: full
-    description: Reads only.
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
+  - dynabridge.reads_only
 seealso:
   - module: community.aws.dynamodb_table
 """

@@ -52,9 +52,6 @@ options:
   label:
     description: What the lines of progress and messages call the side. The client's region when not given.
     type: str
-  progress_file:
-    description: File to append the lines of progress to. The action plugin gives it.
-    type: path
 attributes:
   check_mode:
     support: full
@@ -63,6 +60,7 @@ extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
+  - dynabridge.progress
 seealso:
   - module: dynamodb_load
 """
@@ -136,12 +134,14 @@ from typing import Any
 with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
     from botocore.exceptions import BotoCoreError, ClientError
 
+from ansible.module_utils.dynabridge.arguments import PROGRESS
 from ansible.module_utils.dynabridge.aws.answers import error_code
 from ansible.module_utils.dynabridge.curves import progress_line, rate, thin
 from ansible.module_utils.dynabridge.errors import DynabridgeError, SettingsError
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 ARGUMENT_SPEC = {
+    **PROGRESS,
     "stats_table": {"type": "str", "default": "replicator_stats"},
     "counter": {"type": "str", "default": "replicated_count"},
     "expected": {"type": "int", "default": 0},
@@ -151,7 +151,6 @@ ARGUMENT_SPEC = {
     "stall_timeout": {"type": "int", "default": 60},
     "on_stall": {"type": "str", "choices": ["fail", "return"], "default": "fail"},
     "label": {"type": "str"},
-    "progress_file": {"type": "path"},
 }
 
 CURVE_POINTS = 500

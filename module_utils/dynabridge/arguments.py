@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: MIT
+"""Argument specs of the options that several modules have, and their checks.
+
+plugins/doc_fragments/dynabridge.py documents the options, by the same names. A module may say one again, otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from .errors import SettingsError
+
+PLACE = {
+    "bucket_region": {"type": "str", "default": ""},
+    "bucket_owner": {"type": "str", "default": ""},
+    "role_arn": {"type": "str", "default": ""},
+}
+BUCKET = {**PLACE, "bucket": {"type": "str", "required": True}}
+PLAN_BUCKET = {**PLACE, "bucket": {"type": "str", "default": ""}}
+PREFIX = {"prefix": {"type": "str", "default": "daily"}}
+PLAN = {"plan": {"type": "dict", "required": True}}
+WAITING = {"wait_timeout": {"type": "int", "default": 14400}, "poll": {"type": "float", "default": 15}}
+SPILL = {"budget_mb": {"type": "int", "default": 256}, "directory": {"type": "path"}}
+STAMPS = {
+    "timestamp_attribute": {"type": "str", "default": "last_update_timestamp"},
+    "region_attribute": {"type": "str", "default": "last_updater_region"},
+    "tombstone_days": {"type": "int", "default": 30},
+}
+PROGRESS = {"progress_file": {"type": "path"}}
+
+
+def check_lowest(params: dict[str, Any], **lowest: float) -> None:
+    """Raises SettingsError for the first that is lower."""
+    for name, low in lowest.items():
+        if params[name] < low:
+            raise SettingsError(f"{name} is {params[name]}: it must be at least {low}")
+
+
+def check_ranges(params: dict[str, Any], ranges: Iterable[tuple[str, int, int]]) -> None:
+    """Raises SettingsError for the first that is out of its range."""
+    for name, low, high in ranges:
+        if not low <= params[name] <= high:
+            raise SettingsError(f"{name} is {params[name]}: it must be from {low} to {high}")
