@@ -185,8 +185,8 @@ with suppress(ImportError):  # without botocore AnsibleAWSModule says what is mi
         would_write,
     )
     from ansible.module_utils.dynabridge.aws.apply_samples import samples
+    from ansible.module_utils.dynabridge.aws.connections import objects_of, patient
     from ansible.module_utils.dynabridge.aws.memory import Memory
-    from ansible.module_utils.dynabridge.aws.objects import Objects
     from ansible.module_utils.dynabridge.aws.scan import describe_keys
     from ansible.module_utils.dynabridge.aws.session import client_maker
     from botocore.config import Config
@@ -255,9 +255,8 @@ class Task:
             parameter_validation=False,
         )
         self.dynamodb = make("dynamodb", config=brief)
-        patient = Config(retries={"mode": "standard", "max_attempts": 10})
-        s3 = make("s3", region=self.params["bucket_region"] or module.region, config=patient)
-        objects = Objects(s3, self.params["bucket"] or self.plan.bucket, self.params["bucket_owner"])
+        bucket = self.params["bucket"] or self.plan.bucket
+        objects = objects_of(module, make=make, bucket=bucket, config=patient())
         self.sources = GraveSources(objects, self.plan, self.tell)
         self.sources.names = self.names
 

@@ -134,14 +134,13 @@ with suppress(ImportError):  # without botocore AnsibleAWSModule says what is mi
     from ansible.module_utils.dynabridge.aws.backup_run import OPEN, REFUSED, Run, named, outcome
     from ansible.module_utils.dynabridge.aws.backups import Backups
     from ansible.module_utils.dynabridge.aws.catalogue import AT_ONCE, read_catalogue
+    from ansible.module_utils.dynabridge.aws.connections import objects_of, patient
     from ansible.module_utils.dynabridge.aws.exports import Exports, Target
-    from ansible.module_utils.dynabridge.aws.objects import Objects
     from ansible.module_utils.dynabridge.aws.session import client_maker
     from ansible.module_utils.dynabridge.aws.table_schema import read_schema
-    from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
-from ansible.module_utils.dynabridge.arguments import BUCKET, PREFIX, PROGRESS, WAITING
+from ansible.module_utils.dynabridge.arguments import BUCKET, PREFIX, PROGRESS, WAITING, check_lowest
 from ansible.module_utils.dynabridge.backup_layout import check_day, iso
 from ansible.module_utils.dynabridge.catalogue import Backup, verified
 from ansible.module_utils.dynabridge.errors import DynabridgeError, SettingsError
@@ -172,11 +171,10 @@ ARTICLE = {"full": "a", "incremental": "an"}
 def connect(module: Any) -> Backups:
     params = module.params
     make = client_maker(module)
-    many = Config(retries={"mode": "standard", "max_attempts": 10}, max_pool_connections=AT_ONCE)
-    s3 = make("s3", region=params["bucket_region"] or module.region, config=many)
+    many = patient(max_pool_connections=AT_ONCE)
     dynamodb = make("dynamodb", config=many)
     return Backups(
-        Objects(s3, params["bucket"], params["bucket_owner"]),
+        objects_of(module, make=make, config=many),
         Exports(dynamodb),
         lambda table: read_schema(lambda service: dynamodb if service == "dynamodb" else make(service), table),
         Target(params["bucket"], params["bucket_owner"], params["kms_key_arn"]),
@@ -189,9 +187,7 @@ def connect(module: Any) -> Backups:
 def check(params: dict[str, Any]) -> None:
     if params["action"] == "backup" and not params["tables"]:
         raise SettingsError("tables is empty: name the tables to back up")
-    for name, low in (("wait_timeout", 1), ("poll", 0.1), ("shortest_window", 1)):
-        if params[name] < low:
-            raise SettingsError(f"{name} is {params[name]}: it must be at least {low}")
+    check_lowest(params, wait_timeout=1, poll=0.1, shortest_window=1)
     if not params["prefix"].strip("/"):
         raise SettingsError("prefix is empty: backups lie under one, as daily")
     check_day(params["since"], "since")

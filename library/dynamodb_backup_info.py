@@ -175,10 +175,8 @@ from typing import Any
 
 with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
     from ansible.module_utils.dynabridge.aws.catalogue import AT_ONCE, read_catalogue
+    from ansible.module_utils.dynabridge.aws.connections import objects_of, patient
     from ansible.module_utils.dynabridge.aws.lifecycle import read_rules
-    from ansible.module_utils.dynabridge.aws.objects import Objects
-    from ansible.module_utils.dynabridge.aws.session import client_maker
-    from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
 from ansible.module_utils.dynabridge.arguments import BUCKET, PREFIX
@@ -196,16 +194,10 @@ ARGUMENT_SPEC = {
 }
 
 
-def connect(module: Any) -> Any:
-    many = Config(retries={"mode": "standard", "max_attempts": 10}, max_pool_connections=AT_ONCE)
-    return client_maker(module)("s3", region=module.params["bucket_region"] or module.region, config=many)
-
-
-def look(s3: Any, params: dict[str, Any]) -> dict[str, Any]:
+def look(objects: Any, params: dict[str, Any]) -> dict[str, Any]:
     """The result to return."""
     for name in ("since", "until"):
         check_day(params[name], name)
-    objects = Objects(s3, params["bucket"], params["bucket_owner"])
     prefix = params["prefix"].strip("/")
     backups = read_catalogue(objects, prefix, params["tables"], params["since"], params["until"])
     by_table: dict[str, list[Backup]] = {table: [] for table in params["tables"]}
@@ -217,7 +209,7 @@ def look(s3: Any, params: dict[str, Any]) -> dict[str, Any]:
             table: {"coverage": spelled(coverage(found)), "gaps": spelled(gaps(found))}
             for table, found in sorted(by_table.items())
         },
-        "lifecycle_rules": read_rules(s3, params["bucket"], params["bucket_owner"]),
+        "lifecycle_rules": read_rules(objects.s3, params["bucket"], params["bucket_owner"]),
     }
 
 
@@ -228,7 +220,8 @@ def spelled(spans: list[Span]) -> list[dict[str, str]]:
 def main() -> None:
     module = AnsibleAWSModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     try:
-        result = look(connect(module), module.params)
+        objects = objects_of(module, config=patient(max_pool_connections=AT_ONCE))
+        result = look(objects, module.params)
     except DynabridgeError as error:
         module.fail_json(msg=str(error))
     except (ClientError, BotoCoreError) as error:

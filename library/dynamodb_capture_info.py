@@ -78,11 +78,10 @@ from contextlib import suppress
 from typing import Any
 
 with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
-    from ansible.module_utils.dynabridge.aws.objects import Objects
-    from ansible.module_utils.dynabridge.aws.session import client_maker
+    from ansible.module_utils.dynabridge.aws.connections import objects_of
     from botocore.exceptions import BotoCoreError, ClientError
 
-from ansible.module_utils.dynabridge.arguments import BUCKET, WAITING
+from ansible.module_utils.dynabridge.arguments import BUCKET, WAITING, check_lowest
 from ansible.module_utils.dynabridge.errors import BackupError, DynabridgeError, SettingsError
 from ansible.module_utils.dynabridge.exports import read_time
 from ansible.module_utils.dynabridge.watermark import Watermark, key_of_watermark, watermark_from
@@ -102,16 +101,14 @@ TEND = json.dumps({"action": "tend"}).encode()
 
 def moment_of(params: dict[str, Any]) -> float:
     """The moment to wait for; 0 = none. Raises SettingsError."""
-    for name, low in (("wait_timeout", 1), ("poll", 0.1)):
-        if params[name] < low:
-            raise SettingsError(f"{name} is {params[name]}: it must be at least {low}")
+    check_lowest(params, wait_timeout=1, poll=0.1)
     try:
         return read_time(params["until"]) if params["until"] else 0
     except ValueError as error:
         raise SettingsError(f"until is {params['until']!r}, which is no time as 2026-11-20T10:15:03Z") from error
 
 
-def read(objects: Objects, table: str, prefix: str) -> Watermark | None:
+def read(objects: Any, table: str, prefix: str) -> Watermark | None:
     key = key_of_watermark(table, prefix.strip("/"))
     document = objects.get_json(key)
     try:
@@ -163,8 +160,7 @@ def main() -> None:
     params, started = module.params, time.monotonic()
     try:
         moment = moment_of(params)
-        s3 = client_maker(module)("s3", region=params["bucket_region"] or module.region)
-        objects = Objects(s3, params["bucket"], params["bucket_owner"])
+        objects = objects_of(module)
 
         def look() -> dict[str, Watermark | None]:
             return {table: read(objects, table, params["prefix"]) for table in params["tables"]}

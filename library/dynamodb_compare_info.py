@@ -217,6 +217,7 @@ with suppress(ImportError):  # without botocore AnsibleAWSModule says what is mi
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
+from ansible.module_utils.dynabridge.arguments import check_ranges
 from ansible.module_utils.dynabridge.compare import (
     DIFFERENT,
     BucketDigests,
@@ -331,16 +332,9 @@ def connect_lines(side: dict[str, Any], session: Any, config: Any) -> Lines:
 
 
 def check(params: dict[str, Any]) -> None:
-    limits = (
-        ("segments", 1, 256),
-        ("buckets", 1, 2**22),
-        ("show", 0, 1000),
-        ("max_differences", 1, 10**8),
-        ("wait", 0, 86400),
+    check_ranges(
+        params, segments=(1, 256), buckets=(1, 2**22), show=(0, 1000), max_differences=(1, 10**8), wait=(0, 86400)
     )
-    for name, low, high in limits:
-        if not low <= params[name] <= high:
-            raise SettingsError(f"{name} is {params[name]}: it must be from {low} to {high}")
 
 
 def rows_of(left: Side | Lines, right: Side | Lines, params: dict[str, Any]) -> Rows:

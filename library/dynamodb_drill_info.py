@@ -72,13 +72,12 @@ from contextlib import suppress
 from typing import Any
 
 with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
-    from ansible.module_utils.dynabridge.aws.objects import Objects
-    from ansible.module_utils.dynabridge.aws.session import client_maker
+    from ansible.module_utils.dynabridge.aws.connections import objects_of
     from botocore.exceptions import BotoCoreError, ClientError
 
-from ansible.module_utils.dynabridge.arguments import BUCKET
+from ansible.module_utils.dynabridge.arguments import BUCKET, check_ranges
 from ansible.module_utils.dynabridge.drills import FOLDER, history_lines, record_from
-from ansible.module_utils.dynabridge.errors import DynabridgeError, SettingsError
+from ansible.module_utils.dynabridge.errors import DynabridgeError
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 MOST = 1000
@@ -98,8 +97,7 @@ def newest_keys(objects: Any, folder: str, count: int) -> Iterator[str]:
 
 def look(objects: Any, params: dict[str, Any]) -> dict[str, Any]:
     """The result to return."""
-    if not 1 <= params["newest"] <= MOST:
-        raise SettingsError(f"newest is {params['newest']}: it must be from 1 to {MOST}")
+    check_ranges(params, newest=(1, MOST))
     root = f"{params['folder'].strip('/')}/"
     folders = [f"{root}{table}/" for table in params["tables"]] or list(objects.folders(root))
     drills, unreadable = [], []
@@ -118,8 +116,7 @@ def main() -> None:
     module = AnsibleAWSModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     params = module.params
     try:
-        s3 = client_maker(module)("s3", region=params["bucket_region"] or module.region)
-        result = look(Objects(s3, params["bucket"], params["bucket_owner"]), params)
+        result = look(objects_of(module), params)
     except DynabridgeError as error:
         module.fail_json(msg=str(error))
     except (ClientError, BotoCoreError) as error:

@@ -131,8 +131,7 @@ from contextlib import suppress
 from typing import Any
 
 with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
-    from ansible.module_utils.dynabridge.aws.objects import Objects
-    from ansible.module_utils.dynabridge.aws.session import client_maker
+    from ansible.module_utils.dynabridge.aws.connections import objects_of
     from botocore.exceptions import BotoCoreError, ClientError
 
 from ansible.module_utils.dynabridge.arguments import BUCKET
@@ -169,9 +168,8 @@ def judge(params: dict[str, Any], region: str, now: float) -> dict[str, Any]:
 def keep(module: Any, record: dict[str, Any]) -> str:
     """Write the record; gives the place."""
     params = module.params
-    s3 = client_maker(module)("s3", region=params["bucket_region"] or module.region)
     key = history_key(params["folder"].strip("/"), record["table"], record["began"])
-    Objects(s3, params["bucket"], params["bucket_owner"]).put_json(key, record)
+    objects_of(module).put_json(key, record)
     return f"s3://{params['bucket']}/{key}"
 
 

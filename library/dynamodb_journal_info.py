@@ -91,6 +91,7 @@ with suppress(ImportError):  # without botocore AnsibleAWSModule says what is mi
     from ansible.module_utils.dynabridge.aws.scan import describe_keys, reduce_table
     from botocore.exceptions import BotoCoreError, ClientError
 
+from ansible.module_utils.dynabridge.arguments import check_ranges
 from ansible.module_utils.dynabridge.attributes import to_json
 from ansible.module_utils.dynabridge.compare import (
     DIFFERENT,
@@ -101,7 +102,7 @@ from ansible.module_utils.dynabridge.compare import (
     Rows,
     differences,
 )
-from ansible.module_utils.dynabridge.errors import DynabridgeError, SettingsError
+from ansible.module_utils.dynabridge.errors import DynabridgeError
 from ansible.module_utils.dynabridge.journal import Journal, changes
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
@@ -116,9 +117,7 @@ STATES = {MISSING_LEFT: "unexpected", MISSING_RIGHT: "missing", DIFFERENT: "diff
 
 def look(client: Any, params: dict[str, Any]) -> dict[str, Any]:
     """The result to return."""
-    for name, low, high in (("segments", 1, 256), ("show", 0, 1000)):
-        if not low <= params[name] <= high:
-            raise SettingsError(f"{name} is {params[name]}: it must be from {low} to {high}")
+    check_ranges(params, segments=(1, 256), show=(0, 1000))
     table = params["table_name"]
     rows = Rows(tuple(name for name, _kind in describe_keys(client, table)))
     journal = Journal(rows, partial(changes, Path(params["journal"])))

@@ -174,6 +174,7 @@ except ImportError:
     Faker = None
 
 from ansible.module_utils.basic import missing_required_lib
+from ansible.module_utils.dynabridge.arguments import check_ranges
 from ansible.module_utils.dynabridge.curves import cumulative, rate, thin
 from ansible.module_utils.dynabridge.errors import DynabridgeError, SettingsError
 from ansible.module_utils.dynabridge.journal import file_name, lines
@@ -234,9 +235,7 @@ def make_profiles(seed: int, count: int = POOL) -> list[dict[str, str]]:
 
 def make_plan(params: dict[str, Any], region: str) -> LoadPlan:
     """The plan of the parameters. Raises SettingsError naming the one that makes no sense."""
-    for name, low, high in (("items", 1, 10**9), ("processes", 1, MAX_PROCESSES), ("rate", 0, 10**6), ("share", 0, 1)):
-        if not low <= params[name] <= high:
-            raise SettingsError(f"{name} is {params[name]}: it must be from {low} to {high}")
+    check_ranges(params, items=(1, 10**9), processes=(1, MAX_PROCESSES), rate=(0, 10**6), share=(0, 1))
     if params["operation"] == PUT and params["share"] != 1:
         raise SettingsError("share is for update and delete: a put writes all its items")
     run_id = params["run_id"] or f"{region}-{int(time.time() * 1000)}"

@@ -122,13 +122,11 @@ from contextlib import suppress
 from typing import Any
 
 with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
+    from ansible.module_utils.dynabridge.aws.connections import objects_of, patient
     from ansible.module_utils.dynabridge.aws.merging import MB, Merging
-    from ansible.module_utils.dynabridge.aws.objects import Objects
-    from ansible.module_utils.dynabridge.aws.session import client_maker
-    from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
-from ansible.module_utils.dynabridge.arguments import PLAN, PLAN_BUCKET, PROGRESS, SPILL
+from ansible.module_utils.dynabridge.arguments import PLAN, PLAN_BUCKET, PROGRESS, SPILL, check_ranges
 from ansible.module_utils.dynabridge.errors import DynabridgeError, SettingsError
 from ansible.module_utils.dynabridge.merged_set import MergedSet
 from ansible.module_utils.dynabridge.progress import teller
@@ -151,10 +149,8 @@ CONNECTIONS = 16
 def connect(module: Any) -> Merging:
     params = module.params
     plan = plan_from(params["plan"])
-    many = Config(retries={"mode": "standard", "max_attempts": 10}, max_pool_connections=CONNECTIONS)
-    s3 = client_maker(module)("s3", region=params["bucket_region"] or module.region, config=many)
     return Merging(
-        Objects(s3, params["bucket"] or plan.bucket, params["bucket_owner"]),
+        objects_of(module, bucket=params["bucket"] or plan.bucket, config=patient(max_pool_connections=CONNECTIONS)),
         plan,
         params["target_table"],
         directory=params["directory"] or "",
@@ -166,9 +162,7 @@ def connect(module: Any) -> Merging:
 
 
 def check(params: dict[str, Any]) -> None:
-    for name, low, high in (("budget_mb", 1, 2**20), ("level", 1, 9)):
-        if not low <= params[name] <= high:
-            raise SettingsError(f"{name} is {params[name]}: it must be from {low} to {high}")
+    check_ranges(params, budget_mb=(1, 2**20), level=(1, 9))
     if not params["target_table"]:
         raise SettingsError("target_table is empty: name the table that is to be restored")
 

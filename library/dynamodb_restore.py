@@ -155,14 +155,13 @@ from functools import cache
 from typing import Any
 
 with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
-    from ansible.module_utils.dynabridge.aws.objects import Objects
+    from ansible.module_utils.dynabridge.aws.connections import objects_of, patient
     from ansible.module_utils.dynabridge.aws.restores import Outcome, Restore, Wish
     from ansible.module_utils.dynabridge.aws.retrieval import AT_ONCE
     from ansible.module_utils.dynabridge.aws.session import client_maker
-    from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
-from ansible.module_utils.dynabridge.arguments import BUCKET, PLAN, PROGRESS, WAITING
+from ansible.module_utils.dynabridge.arguments import BUCKET, PLAN, PROGRESS, WAITING, check_lowest
 from ansible.module_utils.dynabridge.errors import DynabridgeError, SettingsError
 from ansible.module_utils.dynabridge.progress import teller
 from ansible.module_utils.dynabridge.restore_plan import plan_from
@@ -191,8 +190,7 @@ ARGUMENT_SPEC = {
 def connect(module: Any) -> Restore:
     params = module.params
     make = client_maker(module)
-    many = Config(retries={"mode": "standard", "max_attempts": 10}, max_pool_connections=2 * AT_ONCE)
-    s3 = make("s3", region=params["bucket_region"] or module.region, config=many)
+    many = patient(max_pool_connections=2 * AT_ONCE)
 
     @cache
     def clients(service: str) -> Any:
@@ -213,7 +211,7 @@ def connect(module: Any) -> Restore:
         remove_failed=params["remove_failed"],
         bucket_owner=params["bucket_owner"],
     )
-    objects = Objects(s3, params["bucket"], params["bucket_owner"])
+    objects = objects_of(module, make=make, config=many)
     plan = plan_from(params["plan"])
     if plan.bucket != params["bucket"]:
         raise SettingsError(f"plan is of bucket {plan.bucket}, bucket is {params['bucket']}: plan for this bucket")
@@ -222,9 +220,7 @@ def connect(module: Any) -> Restore:
 
 
 def check(params: dict[str, Any]) -> None:
-    for name, low in (("wait_timeout", 1), ("poll", 0.1), ("retrieved_days", 1)):
-        if params[name] < low:
-            raise SettingsError(f"{name} is {params[name]}: it must be at least {low}")
+    check_lowest(params, wait_timeout=1, poll=0.1, retrieved_days=1)
 
 
 def told(outcome: Outcome) -> dict[str, Any]:

@@ -54,13 +54,13 @@ from functools import cache
 from typing import Any
 
 with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
-    from ansible.module_utils.dynabridge.aws.objects import Objects
+    from ansible.module_utils.dynabridge.aws.connections import objects_of
     from ansible.module_utils.dynabridge.aws.restore_cleanup import Cleanup
     from ansible.module_utils.dynabridge.aws.session import client_maker
     from botocore.exceptions import BotoCoreError, ClientError
 
-from ansible.module_utils.dynabridge.arguments import BUCKET
-from ansible.module_utils.dynabridge.errors import DynabridgeError, SettingsError
+from ansible.module_utils.dynabridge.arguments import BUCKET, check_lowest
+from ansible.module_utils.dynabridge.errors import DynabridgeError
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 ARGUMENT_SPEC = {
@@ -72,17 +72,14 @@ ARGUMENT_SPEC = {
 
 def connect(module: Any) -> Cleanup:
     params = module.params
-    if params["wait_timeout"] < 1:
-        raise SettingsError(f"wait_timeout is {params['wait_timeout']}: it must be at least 1")
+    check_lowest(params, wait_timeout=1)
     make = client_maker(module)
-    s3 = make("s3", region=params["bucket_region"] or module.region)
 
     @cache
     def clients(service: str) -> Any:
         return make(service)
 
-    objects = Objects(s3, params["bucket"], params["bucket_owner"])
-    return Cleanup(objects, clients, module.region, params["wait_timeout"])
+    return Cleanup(objects_of(module, make=make), clients, module.region, params["wait_timeout"])
 
 
 def main() -> None:

@@ -145,10 +145,8 @@ from typing import Any
 
 with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
     from ansible.module_utils.dynabridge.aws.catalogue import AT_ONCE
-    from ansible.module_utils.dynabridge.aws.objects import Objects
+    from ansible.module_utils.dynabridge.aws.connections import objects_of, patient
     from ansible.module_utils.dynabridge.aws.restore_planning import Planner
-    from ansible.module_utils.dynabridge.aws.session import client_maker
-    from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
 from ansible.module_utils.dynabridge.arguments import BUCKET, PREFIX
@@ -176,9 +174,7 @@ ARGUMENT_SPEC = {
 
 def connect(module: Any) -> Planner:
     params = module.params
-    many = Config(retries={"mode": "standard", "max_attempts": 10}, max_pool_connections=AT_ONCE)
-    s3 = client_maker(module)("s3", region=params["bucket_region"] or module.region, config=many)
-    objects = Objects(s3, params["bucket"], params["bucket_owner"])
+    objects = objects_of(module, config=patient(max_pool_connections=AT_ONCE))
     return Planner(objects, params["prefix"].strip("/"), params["changes_prefix"].strip("/"), params["clock_margin"])
 
 

@@ -85,8 +85,7 @@ from pathlib import Path
 from typing import Any
 
 with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
-    from ansible.module_utils.dynabridge.aws.objects import Objects
-    from ansible.module_utils.dynabridge.aws.session import client_maker
+    from ansible.module_utils.dynabridge.aws.connections import objects_of
     from botocore.exceptions import BotoCoreError, ClientError
 
 from ansible.module_utils.dynabridge.arguments import PLACE, PLAN
@@ -140,8 +139,7 @@ def main() -> None:
             params["plan"], target, params["steps"], params["verification"] or None, params["began"], time.time()
         )
         if not module.check_mode:
-            s3 = client_maker(module)("s3", region=params["bucket_region"] or module.region)
-            objects = Objects(s3, plan.bucket, params["bucket_owner"])
+            objects = objects_of(module, bucket=plan.bucket)
             places = keep(report, objects, run_of(params["target_table"], plan.id), params)
     except DynabridgeError as error:
         module.fail_json(msg=str(error))

@@ -82,14 +82,12 @@ from contextlib import suppress
 from typing import Any
 
 with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
-    from ansible.module_utils.dynabridge.aws.objects import Objects
+    from ansible.module_utils.dynabridge.aws.connections import objects_of, patient
     from ansible.module_utils.dynabridge.aws.retrieval import AT_ONCE, Retrieving
-    from ansible.module_utils.dynabridge.aws.session import client_maker
-    from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
-from ansible.module_utils.dynabridge.arguments import BUCKET, PLAN, PROGRESS, WAITING
-from ansible.module_utils.dynabridge.errors import DynabridgeError, SettingsError
+from ansible.module_utils.dynabridge.arguments import BUCKET, PLAN, PROGRESS, WAITING, check_lowest
+from ansible.module_utils.dynabridge.errors import DynabridgeError
 from ansible.module_utils.dynabridge.progress import teller
 from ansible.module_utils.dynabridge.restore_plan import plan_from
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
@@ -106,17 +104,8 @@ ARGUMENT_SPEC = {
 }
 
 
-def connect(module: Any) -> Any:
-    params = module.params
-    config = Config(retries={"mode": "standard", "max_attempts": 10}, max_pool_connections=AT_ONCE)
-    s3 = client_maker(module)("s3", region=params["bucket_region"] or module.region, config=config)
-    return Objects(s3, params["bucket"], params["bucket_owner"])
-
-
 def check(params: dict[str, Any]) -> None:
-    for name, low in (("wait_timeout", 1), ("poll", 0.1), ("retrieved_days", 1)):
-        if params[name] < low:
-            raise SettingsError(f"{name} is {params[name]}: it must be at least {low}")
+    check_lowest(params, wait_timeout=1, poll=0.1, retrieved_days=1)
 
 
 def act(module: Any) -> dict[str, Any]:
@@ -124,9 +113,8 @@ def act(module: Any) -> dict[str, Any]:
     params = module.params
     check(params)
     plan = plan_from(params["plan"])
-    retrieving = Retrieving(
-        connect(module), plan, params["tier"], params["retrieved_days"], teller(params["progress_file"])
-    )
+    objects = objects_of(module, config=patient(max_pool_connections=AT_ONCE))
+    retrieving = Retrieving(objects, plan, params["tier"], params["retrieved_days"], teller(params["progress_file"]))
     if module.check_mode:
         count = retrieving.count()
         text = [f"would look at {count:,} objects that may be archived, and retrieve them ({params['tier']})"]

@@ -134,7 +134,7 @@ from typing import Any
 with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
     from botocore.exceptions import BotoCoreError, ClientError
 
-from ansible.module_utils.dynabridge.arguments import PROGRESS
+from ansible.module_utils.dynabridge.arguments import PROGRESS, check_lowest
 from ansible.module_utils.dynabridge.aws.answers import error_code
 from ansible.module_utils.dynabridge.curves import progress_line, rate, thin
 from ansible.module_utils.dynabridge.errors import DynabridgeError, SettingsError
@@ -275,9 +275,7 @@ def read_counter(client: Any, table: str, counter: str) -> int:
 
 
 def check(params: dict[str, Any]) -> None:
-    for name, low in (("expected", 0), ("timeout", 1), ("stall_timeout", 1), ("interval", 0.01)):
-        if params[name] < low:
-            raise SettingsError(f"{name} is {params[name]}: it must be at least {low}")
+    check_lowest(params, expected=0, timeout=1, stall_timeout=1, interval=0.01)
 
 
 def run(client: Any, params: dict[str, Any], label: str, check_mode: bool) -> dict[str, Any]:

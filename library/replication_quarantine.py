@@ -245,7 +245,8 @@ with suppress(ImportError):  # without botocore AnsibleAWSModule says what is mi
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
-from ansible.module_utils.dynabridge.errors import DynabridgeError, SettingsError
+from ansible.module_utils.dynabridge.arguments import check_lowest
+from ansible.module_utils.dynabridge.errors import DynabridgeError
 from ansible.module_utils.dynabridge.replays import Entry, listing
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
@@ -312,9 +313,7 @@ class Seen:
 
 
 def check(params: dict[str, Any]) -> None:
-    for name, low in (("show", 0), ("max_messages", 1), ("tombstone_days", 0), ("timeout", 1)):
-        if params[name] < low:
-            raise SettingsError(f"{name} is {params[name]}: it must be at least {low}")
+    check_lowest(params, show=0, max_messages=1, tombstone_days=0, timeout=1)
 
 
 def collect(clients: Clients, store: Store, params: dict[str, Any]) -> Collected:

@@ -6,7 +6,6 @@ plugins/doc_fragments/dynabridge.py documents the options, by the same names. A 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from .errors import SettingsError
@@ -37,8 +36,8 @@ def check_lowest(params: dict[str, Any], **lowest: float) -> None:
             raise SettingsError(f"{name} is {params[name]}: it must be at least {low}")
 
 
-def check_ranges(params: dict[str, Any], ranges: Iterable[tuple[str, int, int]]) -> None:
+def check_ranges(params: dict[str, Any], **ranges: tuple[float, float]) -> None:
     """Raises SettingsError for the first that is out of its range."""
-    for name, low, high in ranges:
+    for name, (low, high) in ranges.items():
         if not low <= params[name] <= high:
             raise SettingsError(f"{name} is {params[name]}: it must be from {low} to {high}")

@@ -162,10 +162,12 @@ class Ground:
 
         # run_module gives every client without its region; this one notes it.
         with self._monkeypatch.context() as patched:
-            real = module.connect
-            patched.setattr(
-                module, "connect", lambda made: patched.setattr(AnsibleAWSModule, "client", give) or real(made)
-            )
+
+            def made(**spec):
+                patched.setattr(AnsibleAWSModule, "client", give)
+                return AnsibleAWSModule(**spec)
+
+            patched.setattr(module, "AnsibleAWSModule", made)
             return self._run(module, clients, check=check, **options | params)
 
     def state(self):
