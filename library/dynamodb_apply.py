@@ -185,7 +185,7 @@ with suppress(ImportError):  # without botocore AnsibleAWSModule says what is mi
         would_write,
     )
     from ansible.module_utils.dynabridge.aws.apply_samples import samples
-    from ansible.module_utils.dynabridge.aws.connections import objects_of, patient
+    from ansible.module_utils.dynabridge.aws.connections import bucket_objects, patient
     from ansible.module_utils.dynabridge.aws.memory import Memory
     from ansible.module_utils.dynabridge.aws.scan import describe_keys
     from ansible.module_utils.dynabridge.aws.session import client_maker
@@ -256,7 +256,7 @@ class Task:
         )
         self.dynamodb = make("dynamodb", config=brief)
         bucket = self.params["bucket"] or self.plan.bucket
-        objects = objects_of(module, make=make, bucket=bucket, config=patient())
+        objects = bucket_objects(module, make=make, bucket=bucket, config=patient())
         self.sources = GraveSources(objects, self.plan, self.tell)
         self.sources.names = self.names
 

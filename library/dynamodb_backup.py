@@ -134,7 +134,7 @@ with suppress(ImportError):  # without botocore AnsibleAWSModule says what is mi
     from ansible.module_utils.dynabridge.aws.backup_run import OPEN, REFUSED, Run, named, outcome
     from ansible.module_utils.dynabridge.aws.backups import Backups
     from ansible.module_utils.dynabridge.aws.catalogue import AT_ONCE, read_catalogue
-    from ansible.module_utils.dynabridge.aws.connections import objects_of, patient
+    from ansible.module_utils.dynabridge.aws.connections import bucket_objects, patient
     from ansible.module_utils.dynabridge.aws.exports import Exports, Target
     from ansible.module_utils.dynabridge.aws.session import client_maker
     from ansible.module_utils.dynabridge.aws.table_schema import read_schema
@@ -174,7 +174,7 @@ def connect(module: Any) -> Backups:
     many = patient(max_pool_connections=AT_ONCE)
     dynamodb = make("dynamodb", config=many)
     return Backups(
-        objects_of(module, make=make, config=many),
+        bucket_objects(module, make=make, config=many),
         Exports(dynamodb),
         lambda table: read_schema(lambda service: dynamodb if service == "dynamodb" else make(service), table),
         Target(params["bucket"], params["bucket_owner"], params["kms_key_arn"]),

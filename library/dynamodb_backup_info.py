@@ -175,7 +175,7 @@ from typing import Any
 
 with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
     from ansible.module_utils.dynabridge.aws.catalogue import AT_ONCE, read_catalogue
-    from ansible.module_utils.dynabridge.aws.connections import objects_of, patient
+    from ansible.module_utils.dynabridge.aws.connections import bucket_objects, patient
     from ansible.module_utils.dynabridge.aws.lifecycle import read_rules
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -220,7 +220,7 @@ def spelled(spans: list[Span]) -> list[dict[str, str]]:
 def main() -> None:
     module = AnsibleAWSModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     try:
-        objects = objects_of(module, config=patient(max_pool_connections=AT_ONCE))
+        objects = bucket_objects(module, config=patient(max_pool_connections=AT_ONCE))
         result = look(objects, module.params)
     except DynabridgeError as error:
         module.fail_json(msg=str(error))

@@ -78,7 +78,7 @@ from contextlib import suppress
 from typing import Any
 
 with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
-    from ansible.module_utils.dynabridge.aws.connections import objects_of
+    from ansible.module_utils.dynabridge.aws.connections import bucket_objects
     from botocore.exceptions import BotoCoreError, ClientError
 
 from ansible.module_utils.dynabridge.arguments import BUCKET, WAITING, check_lowest
@@ -160,7 +160,7 @@ def main() -> None:
     params, started = module.params, time.monotonic()
     try:
         moment = moment_of(params)
-        objects = objects_of(module)
+        objects = bucket_objects(module)
 
         def look() -> dict[str, Watermark | None]:
             return {table: read(objects, table, params["prefix"]) for table in params["tables"]}

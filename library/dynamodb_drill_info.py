@@ -72,7 +72,7 @@ from contextlib import suppress
 from typing import Any
 
 with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
-    from ansible.module_utils.dynabridge.aws.connections import objects_of
+    from ansible.module_utils.dynabridge.aws.connections import bucket_objects
     from botocore.exceptions import BotoCoreError, ClientError
 
 from ansible.module_utils.dynabridge.arguments import BUCKET, check_ranges
@@ -116,7 +116,7 @@ def main() -> None:
     module = AnsibleAWSModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     params = module.params
     try:
-        result = look(objects_of(module), params)
+        result = look(bucket_objects(module), params)
     except DynabridgeError as error:
         module.fail_json(msg=str(error))
     except (ClientError, BotoCoreError) as error:

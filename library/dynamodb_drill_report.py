@@ -131,7 +131,7 @@ from contextlib import suppress
 from typing import Any
 
 with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
-    from ansible.module_utils.dynabridge.aws.connections import objects_of
+    from ansible.module_utils.dynabridge.aws.connections import bucket_objects
     from botocore.exceptions import BotoCoreError, ClientError
 
 from ansible.module_utils.dynabridge.arguments import BUCKET
@@ -169,7 +169,7 @@ def keep(module: Any, record: dict[str, Any]) -> str:
     """Write the record; gives the place."""
     params = module.params
     key = history_key(params["folder"].strip("/"), record["table"], record["began"])
-    objects_of(module).put_json(key, record)
+    bucket_objects(module).put_json(key, record)
     return f"s3://{params['bucket']}/{key}"
 
 

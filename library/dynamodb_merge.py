@@ -122,7 +122,7 @@ from contextlib import suppress
 from typing import Any
 
 with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
-    from ansible.module_utils.dynabridge.aws.connections import objects_of, patient
+    from ansible.module_utils.dynabridge.aws.connections import bucket_objects, patient
     from ansible.module_utils.dynabridge.aws.merging import MB, Merging
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -150,7 +150,9 @@ def connect(module: Any) -> Merging:
     params = module.params
     plan = plan_from(params["plan"])
     return Merging(
-        objects_of(module, bucket=params["bucket"] or plan.bucket, config=patient(max_pool_connections=CONNECTIONS)),
+        bucket_objects(
+            module, bucket=params["bucket"] or plan.bucket, config=patient(max_pool_connections=CONNECTIONS)
+        ),
         plan,
         params["target_table"],
         directory=params["directory"] or "",

@@ -155,7 +155,7 @@ from functools import cache
 from typing import Any
 
 with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
-    from ansible.module_utils.dynabridge.aws.connections import objects_of, patient
+    from ansible.module_utils.dynabridge.aws.connections import bucket_objects, patient
     from ansible.module_utils.dynabridge.aws.restores import Outcome, Restore, Wish
     from ansible.module_utils.dynabridge.aws.retrieval import AT_ONCE
     from ansible.module_utils.dynabridge.aws.session import client_maker
@@ -211,7 +211,7 @@ def connect(module: Any) -> Restore:
         remove_failed=params["remove_failed"],
         bucket_owner=params["bucket_owner"],
     )
-    objects = objects_of(module, make=make, config=many)
+    objects = bucket_objects(module, make=make, config=many)
     plan = plan_from(params["plan"])
     if plan.bucket != params["bucket"]:
         raise SettingsError(f"plan is of bucket {plan.bucket}, bucket is {params['bucket']}: plan for this bucket")

@@ -54,7 +54,7 @@ from functools import cache
 from typing import Any
 
 with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
-    from ansible.module_utils.dynabridge.aws.connections import objects_of
+    from ansible.module_utils.dynabridge.aws.connections import bucket_objects
     from ansible.module_utils.dynabridge.aws.restore_cleanup import Cleanup
     from ansible.module_utils.dynabridge.aws.session import client_maker
     from botocore.exceptions import BotoCoreError, ClientError
@@ -79,7 +79,7 @@ def connect(module: Any) -> Cleanup:
     def clients(service: str) -> Any:
         return make(service)
 
-    return Cleanup(objects_of(module, make=make), clients, module.region, params["wait_timeout"])
+    return Cleanup(bucket_objects(module, make=make), clients, module.region, params["wait_timeout"])
 
 
 def main() -> None:

@@ -145,7 +145,7 @@ from typing import Any
 
 with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
     from ansible.module_utils.dynabridge.aws.catalogue import AT_ONCE
-    from ansible.module_utils.dynabridge.aws.connections import objects_of, patient
+    from ansible.module_utils.dynabridge.aws.connections import bucket_objects, patient
     from ansible.module_utils.dynabridge.aws.restore_planning import Planner
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -174,7 +174,7 @@ ARGUMENT_SPEC = {
 
 def connect(module: Any) -> Planner:
     params = module.params
-    objects = objects_of(module, config=patient(max_pool_connections=AT_ONCE))
+    objects = bucket_objects(module, config=patient(max_pool_connections=AT_ONCE))
     return Planner(objects, params["prefix"].strip("/"), params["changes_prefix"].strip("/"), params["clock_margin"])
 
 

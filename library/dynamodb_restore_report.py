@@ -85,7 +85,7 @@ from pathlib import Path
 from typing import Any
 
 with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
-    from ansible.module_utils.dynabridge.aws.connections import objects_of
+    from ansible.module_utils.dynabridge.aws.connections import bucket_objects
     from botocore.exceptions import BotoCoreError, ClientError
 
 from ansible.module_utils.dynabridge.arguments import PLACE, PLAN
@@ -139,7 +139,7 @@ def main() -> None:
             params["plan"], target, params["steps"], params["verification"] or None, params["began"], time.time()
         )
         if not module.check_mode:
-            objects = objects_of(module, bucket=plan.bucket)
+            objects = bucket_objects(module, bucket=plan.bucket)
             places = keep(report, objects, run_of(params["target_table"], plan.id), params)
     except DynabridgeError as error:
         module.fail_json(msg=str(error))

@@ -82,7 +82,7 @@ from contextlib import suppress
 from typing import Any
 
 with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
-    from ansible.module_utils.dynabridge.aws.connections import objects_of, patient
+    from ansible.module_utils.dynabridge.aws.connections import bucket_objects, patient
     from ansible.module_utils.dynabridge.aws.retrieval import AT_ONCE, Retrieving
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -113,7 +113,7 @@ def act(module: Any) -> dict[str, Any]:
     params = module.params
     check(params)
     plan = plan_from(params["plan"])
-    objects = objects_of(module, config=patient(max_pool_connections=AT_ONCE))
+    objects = bucket_objects(module, config=patient(max_pool_connections=AT_ONCE))
     retrieving = Retrieving(objects, plan, params["tier"], params["retrieved_days"], teller(params["progress_file"]))
     if module.check_mode:
         count = retrieving.count()

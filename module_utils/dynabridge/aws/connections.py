@@ -16,7 +16,7 @@ def patient(**more: Any) -> Config:
     return Config(retries={"mode": "standard", "max_attempts": 10}, **more)
 
 
-def objects_of(module: Any, *, make: MakeClient | None = None, bucket: str = "", **more: Any) -> Objects:
+def bucket_objects(module: Any, *, make: MakeClient | None = None, bucket: str = "", **more: Any) -> Objects:
     """The module's bucket, under its role. ``make``: where the module has one already; ``bucket``: another than its own."""
     params = module.params
     s3 = (make or client_maker(module))("s3", region=params["bucket_region"] or module.region, **more)
