@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .errors import SettingsError
+from .backup_settings import bucket_settings, named_tables
 from .settings import number, required
 from .watermark import Pace
 
@@ -33,27 +33,16 @@ class CaptureSettings:
 
 def capture_settings(env: Mapping[str, str]) -> CaptureSettings:
     """Read the function's environment. Raises SettingsError naming the variable."""
-    side = required(env, "SIDE")
-    tables = tuple(filter(None, (name.strip() for name in required(env, "CAPTURE_TABLES").split(","))))
-    if not tables:
-        raise SettingsError(
-            "environment variable CAPTURE_TABLES names no table: run deploy.yml --tags change_capture for this side"
-        )
     return CaptureSettings(
-        side=side,
         function=required(env, "AWS_LAMBDA_FUNCTION_NAME"),
-        tables=tables,
-        bucket=required(env, "BACKUP_BUCKET"),
-        bucket_region=required(env, "BACKUP_BUCKET_REGION"),
-        owner=env.get("BACKUP_BUCKET_OWNER", ""),
+        tables=named_tables(env, "CAPTURE_TABLES", "change_capture"),
         prefix=required(env, "CAPTURE_PREFIX").strip("/"),
-        kms_key=env.get("BACKUP_KMS_KEY_ARN", ""),
         quarantine_bucket=required(env, "QUARANTINE_BUCKET"),
         queue=required(env, "CAPTURE_QUEUE"),
-        namespace=env.get("METRIC_NAMESPACE") or "DDB-Backup",
         pace=Pace(
             margin=number(env, "CAPTURE_MARGIN_SECONDS", 120, 1, 3600),
             settle=number(env, "CAPTURE_SETTLE_SECONDS", 300, 1, 3600),
             keep=number(env, "CAPTURE_RETENTION_DAYS", 90, 1, 36500) * DAY,
         ),
+        **bucket_settings(env),
     )

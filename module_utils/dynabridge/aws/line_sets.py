@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from itertools import islice
 from typing import TypeVar
@@ -21,7 +20,7 @@ from ..stamps import Item
 from ..table_schema import read_schema_text
 from ..verification import read_manifests
 from .objects import Objects
-from .scan import Reducer
+from .scan import Reducer, reduce_parts
 
 R = TypeVar("R", bound=Reducer)
 BATCH = 500  # items
@@ -69,28 +68,17 @@ class LineSet:
 
     def reduce(self, at_once: int, make: Callable[[], R]) -> R:
         """All items, several files at a time, each thread into a reducer of its own; they are merged in the end."""
-        waiting, lock, failed = iter(self.files()), threading.Lock(), threading.Event()
+        waiting, lock = iter(self.files()), threading.Lock()
 
-        def work(_number: int) -> R:
-            reducer = make()
-            try:
-                while not failed.is_set():  # where another thread failed the result is lost
-                    with lock:
-                        file = next(waiting, None)
-                    if file is None:
-                        break
-                    for items in self._batches(file):
-                        reducer.add(items)
-            except BaseException:
-                failed.set()
-                raise
-            return reducer
+        def read(_number: int) -> Iterator[list[Item]]:
+            while True:
+                with lock:
+                    file = next(waiting, None)
+                if file is None:
+                    return
+                yield from self._batches(file)
 
-        with ThreadPoolExecutor(at_once) as pool:
-            first, *others = pool.map(work, range(at_once))
-        for other in others:
-            first.merge(other)
-        return first
+        return reduce_parts(at_once, make, read)
 
     def _batches(self, file: DataFile) -> Iterator[list[Item]]:
         where, count = f"s3://{self.objects.bucket}/{file.key}", 0

@@ -76,13 +76,18 @@ def read_segment(
 
 def reduce_table(client: Any, table: str, segments: int, make: Callable[[], R], consistent: bool = True) -> R:
     """Scan the table in parallel segments, each into a reducer of its own, and merge them."""
+    return reduce_parts(segments, make, lambda segment: read_segment(client, table, segment, segments, consistent))
+
+
+def reduce_parts(count: int, make: Callable[[], R], read: Callable[[int], Iterator[list[dict[str, Any]]]]) -> R:
+    """``read`` each part by its number in a thread, into a reducer of its own; they are merged in the end."""
     failed = threading.Event()
 
-    def reduce_segment(segment: int) -> R:
+    def reduce_part(number: int) -> R:
         reducer = make()
         try:
-            for items in read_segment(client, table, segment, segments, consistent):
-                if failed.is_set():  # another segment failed: the result is lost, do not read on for hours
+            for items in read(number):
+                if failed.is_set():  # another part failed: the result is lost, do not read on for hours
                     break
                 reducer.add(items)
         except BaseException:
@@ -90,8 +95,8 @@ def reduce_table(client: Any, table: str, segments: int, make: Callable[[], R], 
             raise
         return reducer
 
-    with ThreadPoolExecutor(segments) as pool:
-        first, *others = pool.map(reduce_segment, range(segments))
+    with ThreadPoolExecutor(count) as pool:
+        first, *others = pool.map(reduce_part, range(count))
     for other in others:
         first.merge(other)
     return first
