@@ -52,15 +52,6 @@ options:
     elements: str
     choices: &settings [table_class, stream, point_in_time_recovery, ttl, tags, autoscaling, resource_policy, deletion_protection]
     default: *settings
-  tier:
-    description: How fast archived objects are retrieved. The faster the dearer; Deep Archive has no V(Expedited).
-    type: str
-    choices: [Expedited, Standard, Bulk]
-    default: Standard
-  retrieved_days:
-    description: Days that the copies of archived objects stay.
-    type: int
-    default: 3
   wait:
     description:
       - Wait for retrieval and import. Otherwise the module returns RV(resumable) while AWS is at work, and goes on when it is run
@@ -79,6 +70,7 @@ extends_documentation_fragment:
   - amazon.aws.boto3
   - dynabridge.bucket
   - dynabridge.plan
+  - dynabridge.retrieval
   - dynabridge.waiting
   - dynabridge.progress
 attributes:
@@ -161,17 +153,17 @@ with suppress(ImportError):  # without botocore AnsibleAWSModule says what is mi
     from ansible.module_utils.dynabridge.aws.session import client_maker
     from botocore.exceptions import BotoCoreError, ClientError
 
-from ansible.module_utils.dynabridge.arguments import BUCKET, PLAN, PROGRESS, WAITING, check_lowest
+from ansible.module_utils.dynabridge.arguments import BUCKET, PLAN, PROGRESS, RETRIEVAL, WAITING, check_lowest
 from ansible.module_utils.dynabridge.errors import DynabridgeError, SettingsError
 from ansible.module_utils.dynabridge.progress import teller
 from ansible.module_utils.dynabridge.restore_plan import plan_from
 from ansible.module_utils.dynabridge.restored_schema import SETTINGS
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-TIERS = ["Expedited", "Standard", "Bulk"]
 ARGUMENT_SPEC = {
     **BUCKET,
     **PLAN,
+    **RETRIEVAL,
     **WAITING,
     **PROGRESS,
     "target_table": {"type": "str", "required": True},
@@ -180,8 +172,6 @@ ARGUMENT_SPEC = {
     "kms_key_arn": {"type": "str", "default": "", "no_log": False},  # the name of a key, no secret
     "on_demand": {"type": "bool", "default": False},
     "reapply": {"type": "list", "elements": "str", "choices": list(SETTINGS), "default": list(SETTINGS)},
-    "tier": {"type": "str", "choices": TIERS, "default": "Standard"},
-    "retrieved_days": {"type": "int", "default": 3},
     "wait": {"type": "bool", "default": True},
     "remove_failed": {"type": "bool", "default": False},
 }

@@ -14,17 +14,6 @@ description:
 author:
   - dynabridge contributors (!UNKNOWN)
 options:
-  tier:
-    description:
-      - How fast. V(Expedited) takes 1 to 5 minutes, V(Standard) 3 to 5 hours, V(Bulk) 5 to 12 hours; of Deep Archive V(Standard)
-        takes up to 12 hours, V(Bulk) up to 48, and there is no V(Expedited). The faster the dearer.
-    type: str
-    choices: [Expedited, Standard, Bulk]
-    default: Standard
-  retrieved_days:
-    description: Days that the copies stay.
-    type: int
-    default: 3
   wait:
     description: Wait until everything can be read. Otherwise RV(resumable) says whether S3 is still at work.
     type: bool
@@ -37,6 +26,7 @@ extends_documentation_fragment:
   - amazon.aws.boto3
   - dynabridge.bucket
   - dynabridge.plan
+  - dynabridge.retrieval
   - dynabridge.waiting
   - dynabridge.progress
 attributes:
@@ -86,7 +76,7 @@ with suppress(ImportError):  # without botocore AnsibleAWSModule says what is mi
     from ansible.module_utils.dynabridge.aws.retrieval import AT_ONCE, Retrieving
     from botocore.exceptions import BotoCoreError, ClientError
 
-from ansible.module_utils.dynabridge.arguments import BUCKET, PLAN, PROGRESS, WAITING, check_lowest
+from ansible.module_utils.dynabridge.arguments import BUCKET, PLAN, PROGRESS, RETRIEVAL, WAITING, check_lowest
 from ansible.module_utils.dynabridge.errors import DynabridgeError
 from ansible.module_utils.dynabridge.progress import teller
 from ansible.module_utils.dynabridge.restore_plan import plan_from
@@ -95,10 +85,9 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 ARGUMENT_SPEC = {
     **BUCKET,
     **PLAN,
+    **RETRIEVAL,
     **WAITING,
     **PROGRESS,
-    "tier": {"type": "str", "choices": ["Expedited", "Standard", "Bulk"], "default": "Standard"},
-    "retrieved_days": {"type": "int", "default": 3},
     "wait": {"type": "bool", "default": True},
     "poll": {"type": "float", "default": 60},
 }

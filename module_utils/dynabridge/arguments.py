@@ -19,6 +19,10 @@ BUCKET = {**PLACE, "bucket": {"type": "str", "required": True}}
 PLAN_BUCKET = {**PLACE, "bucket": {"type": "str", "default": ""}}
 PREFIX = {"prefix": {"type": "str", "default": "daily"}}
 PLAN = {"plan": {"type": "dict", "required": True}}
+RETRIEVAL = {
+    "tier": {"type": "str", "choices": ["Expedited", "Standard", "Bulk"], "default": "Standard"},
+    "retrieved_days": {"type": "int", "default": 3},
+}
 WAITING = {"wait_timeout": {"type": "int", "default": 14400}, "poll": {"type": "float", "default": 15}}
 SPILL = {"budget_mb": {"type": "int", "default": 256}, "directory": {"type": "path"}}
 STAMPS = {

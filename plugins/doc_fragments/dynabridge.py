@@ -57,6 +57,22 @@ options:
     required: true
 """
 
+    RETRIEVAL = r"""
+options:
+  tier:
+    description:
+      - How fast archived objects are retrieved. V(Expedited) takes 1 to 5 minutes, V(Standard) 3 to 5 hours, V(Bulk) 5 to 12
+        hours; of Deep Archive V(Standard) takes up to 12 hours, V(Bulk) up to 48, and there is no V(Expedited). The faster the
+        dearer.
+    type: str
+    choices: [Expedited, Standard, Bulk]
+    default: Standard
+  retrieved_days:
+    description: Days that the copies of archived objects stay.
+    type: int
+    default: 3
+"""
+
     WAITING = r"""
 options:
   wait_timeout:
