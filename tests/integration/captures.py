@@ -71,7 +71,7 @@ def mark_of(side: Side) -> Watermark | None:
     return watermark_from(json.loads(answer["Body"].read()))
 
 
-def captured_until(side: Side, moment: float, seconds: float = 60.0) -> Watermark:
+def captured_until(side: Side, moment: float, seconds: float = 120.0) -> Watermark:
     """Look until the watermark is past a moment; gives it."""
 
     def look():

@@ -9,42 +9,27 @@ import pytest
 
 from dynabridge.backup_layout import iso
 from tests.faults_api import calls_of_lost_region, region_down
+from tests.integration.captures import captured_until
 from tests.integration.recorded_load import RecordedLoad
-from tests.integration.support import Bridge, eventually
+from tests.integration.support import Bridge
 from tests.integration.test_deploy import changed
 from tests.local_pair import run_playbook
 
 SIDE, REGION, TARGET = "cn-north-1", "cn-north-1", "cn-northwest-1"
-CAPTURE = "stream_to_s3"
-
-
-def tend(side):
-    """What the capture's rule does each minute; gives the watermark's end."""
-    side.client("lambda").invoke(FunctionName=CAPTURE, Payload=json.dumps({"action": "tend"}))
-    bucket = f"dynabridge-backup-{side.name}-{side.pair.sides[side.name]['account_id']}"
-    try:
-        body = side.client("s3").get_object(Bucket=bucket, Key=f"changes/{side.table}/watermark.json")["Body"].read()
-    except side.client("s3").exceptions.NoSuchKey:
-        return ""
-    return json.loads(body)["until"]
-
-
-def captured_until(side, second):
-    eventually(lambda: tend(side) >= iso(second) or time.sleep(0.5), 90)
 
 
 @pytest.fixture(scope="module")
 def recorded(deployed_pair):
     """A load on cn's table with a full backup in its midst; everything captured."""
     side = Bridge.of(deployed_pair).cn
-    captured_until(side, int(time.time()) - 5)
+    captured_until(side, time.time() - 5)
     with RecordedLoad(side) as load:
         time.sleep(3)
         backed_up = run_playbook(side.pair, "backup.yml", "-e", "table=user", "--limit", SIDE)
         assert backed_up.returncode == 0, backed_up.stdout + backed_up.stderr
         began = int(time.time()) + 1
         time.sleep(5)
-    captured_until(side, load.seconds[1] + 1)
+    captured_until(side, load.seconds[1] + 0.5)  # past that second
     yield load, began
     load.clean()
 
@@ -91,7 +76,7 @@ def goes_back_to(load, pair, tmp_path, moment, *arguments):
 def test_a_second_of_the_load_comes_back_while_the_region_is_gone(recorded, deployed_pair, tmp_path, method):
     """GIVEN a load with a backup in its midst WHEN its region is gone THEN a random second comes back just as it was."""
     load, began = recorded
-    moment = random.Random(method).randint(began, load.seconds[1] + 1)
+    moment = random.Random(method).choice(load.moments(began))
     output, report = goes_back_to(load, deployed_pair, tmp_path, moment, "-e", f"method={method}")
     assert "RTO" in output and report["method"] == method and report["changes"] > 0
 
@@ -100,7 +85,7 @@ def test_a_second_of_the_load_comes_back_while_the_region_is_gone(recorded, depl
 @pytest.mark.parametrize("number", range(20))
 def test_twenty_random_seconds(recorded, deployed_pair, tmp_path, number):
     load, began = recorded
-    goes_back_to(load, deployed_pair, tmp_path, random.Random(number).randint(began, load.seconds[1] + 1))
+    goes_back_to(load, deployed_pair, tmp_path, random.Random(number).choice(load.moments(began)))
 
 
 def test_check_mode_shows_the_way_and_changes_nothing(recorded, deployed_pair, tmp_path):
@@ -114,13 +99,14 @@ def test_check_mode_shows_the_way_and_changes_nothing(recorded, deployed_pair, t
 
 def test_the_same_command_again_finds_its_work_done(recorded, deployed_pair, tmp_path):
     """GIVEN a restore that has ended WHEN it is run again THEN nothing changes, and it says how it went."""
-    load, _began = recorded
-    date = ("-e", f"date={iso(load.seconds[1])}", "-e", "target_table=twice")
+    load, began = recorded
+    moment = load.moments(began)[-1]
+    date = ("-e", f"date={iso(moment)}", "-e", "target_table=twice")
     try:
         restore(deployed_pair, tmp_path, *date)
         before = items_of(target_of(deployed_pair), "twice")
         again = restore(deployed_pair, tmp_path, *date)
-        assert items_of(target_of(deployed_pair), "twice") == before == load.at(load.seconds[1])
+        assert items_of(target_of(deployed_pair), "twice") == before == load.at(moment)
         assert "verified:" in again
     finally:
         remove(target_of(deployed_pair), "twice")
