@@ -22,7 +22,8 @@ SIDE, REGION, TARGET = "cn-north-1", "cn-north-1", "cn-northwest-1"
 def recorded(deployed_pair):
     """A load on cn's table with a full backup in its midst; everything captured."""
     side = Bridge.of(deployed_pair).cn
-    captured_until(side, time.time() - 5)
+    # What a mapping handed over late in the last five minutes, in another test, keeps the watermark behind.
+    captured_until(side, time.time() - 5, 400)
     with RecordedLoad(side) as load:
         time.sleep(3)
         backed_up = run_playbook(side.pair, "backup.yml", "-e", "table=user", "--limit", SIDE)
