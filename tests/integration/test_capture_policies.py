@@ -68,7 +68,7 @@ def poison(side: Side) -> str:
 def read_stream(side: Side) -> str:
     """A mapping asks with the rights of its function; so does who reads again what was given up."""
     side.write("policy")
-    found = eventually(lambda: side.problem(FUNCTION))
+    found = eventually(lambda: side.problem(FUNCTION), 180)
     side.remove("policy")
     return found
 
