@@ -34,6 +34,7 @@ class CaptureSettings:
 def capture_settings(env: Mapping[str, str]) -> CaptureSettings:
     """Read the function's environment. Raises SettingsError naming the variable."""
     return CaptureSettings(
+        **bucket_settings(env),
         function=required(env, "AWS_LAMBDA_FUNCTION_NAME"),
         tables=named_tables(env, "CAPTURE_TABLES", "change_capture"),
         prefix=required(env, "CAPTURE_PREFIX").strip("/"),
@@ -44,5 +45,4 @@ def capture_settings(env: Mapping[str, str]) -> CaptureSettings:
             settle=number(env, "CAPTURE_SETTLE_SECONDS", 300, 1, 3600),
             keep=number(env, "CAPTURE_RETENTION_DAYS", 90, 1, 36500) * DAY,
         ),
-        **bucket_settings(env),
     )
