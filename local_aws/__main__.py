@@ -11,6 +11,7 @@ from . import commands
 from .errors import LauncherError
 from .sides import SIDES
 from .state import StateDirectory, default_directory
+from .tls import Doors
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,7 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> dict:
     directory = StateDirectory(Path(options.dir or default_directory()).expanduser().absolute())
     if options.verb == "up":
-        return commands.up(directory, {name: getattr(options, f"{name}_port") for name in SIDES})
+        ports = {name: getattr(options, f"{name}_port") for name in SIDES}
+        doors = Doors.of({name: getattr(options, f"{name}_tls") for name in SIDES}, options.tls_certificate)
+        return commands.up(directory, ports, doors)
     return {"down": commands.down, "reset": commands.reset, "status": commands.status}[options.verb](directory)
 
 
@@ -49,6 +52,10 @@ def _parser() -> argparse.ArgumentParser:
         if verb == "up":
             for name in SIDES:
                 command.add_argument(f"--{name}-port", type=_port, help=f"port of side {name} (default: a free one)")
+                command.add_argument(
+                    f"--{name}-tls", help=f"address at which side {name} answers by TLS too, for tests"
+                )
+            command.add_argument("--tls-certificate", help="PEM file with certificate and key, for those addresses")
     return parser
 
 

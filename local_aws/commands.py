@@ -9,10 +9,11 @@ from . import launch, ownership
 from .errors import LauncherError
 from .sides import SIDES, Side
 from .state import StateDirectory
+from .tls import Doors
 
 
-def up(directory: StateDirectory, ports: dict[str, int | None]) -> dict:
-    """Start what does not run yet; both sides answer when this returns."""
+def up(directory: StateDirectory, ports: dict[str, int | None], doors: Doors | None = None) -> dict:
+    """Start what does not run yet; both sides answer when this returns. ``doors``: of the sides that are started now."""
     launch.check_emulator()
     launch.check_lanes()
     _refuse_equal_ports(ports)
@@ -22,7 +23,7 @@ def up(directory: StateDirectory, ports: dict[str, int | None]) -> dict:
         _refuse_other_ports(running, ports)
         missing = [side for name, side in SIDES.items() if name not in running]
         if missing:
-            _start_missing(directory, missing, ports)
+            _start_missing(directory, missing, ports, doors or Doors())
         return {"changed": bool(missing), **_description(directory)}
 
 
@@ -89,7 +90,7 @@ def _refuse_other_ports(running: dict[str, Side], ports: dict[str, int | None]) 
             )
 
 
-def _start_missing(directory: StateDirectory, missing: list[Side], ports: dict) -> None:
+def _start_missing(directory: StateDirectory, missing: list[Side], ports: dict, doors: Doors) -> None:
     """Start the sides that are missing, all or none: what a failed start began is taken back."""
     before = directory.read_launcher()
     tokens = {side.name: secrets.token_hex(16) for side in missing}
@@ -97,7 +98,7 @@ def _start_missing(directory: StateDirectory, missing: list[Side], ports: dict) 
     ownership.stop([before["tokens"].get(side.name, "") for side in missing])
     directory.write_launcher({**before, "tokens": {**before["tokens"], **tokens}})
     try:
-        sides, processes = _launch(directory, missing, ports, tokens)
+        sides, processes = _launch(directory, [_behind(side, doors) for side in missing], ports, tokens)
         for side, process in zip(sides, processes, strict=True):
             launch.wait_until_answering(side, process, directory)
         _record(directory, sides, [process.pid for process in processes])
@@ -111,14 +112,20 @@ def _start_missing(directory: StateDirectory, missing: list[Side], ports: dict) 
 def _launch(directory: StateDirectory, missing: list[Side], ports: dict, tokens: dict):
     """Open every port before the first process starts: a busy one means that nothing starts."""
     with contextlib.ExitStack() as listeners:
-        pairs = [_with_listener(side, ports.get(side.name), listeners) for side in missing]
-        processes = [launch.start(side, listener, directory, tokens[side.name]) for side, listener in pairs]
-    return [side for side, _listener in pairs], processes
+        opened = [_with_listeners(side, ports.get(side.name), listeners) for side in missing]
+        processes = [launch.start(side, sockets, directory, tokens[side.name]) for side, sockets in opened]
+    return [side for side, _sockets in opened], processes
 
 
-def _with_listener(side: Side, port: int | None, listeners: contextlib.ExitStack):
-    listener = listeners.enter_context(launch.listening_socket(side, port))
-    return dataclasses.replace(side, port=listener.getsockname()[1]), listener
+def _with_listeners(side: Side, port: int | None, listeners: contextlib.ExitStack):
+    """The side with its port, and its sockets: the plain one, and that of its door."""
+    plain = listeners.enter_context(launch.listening_socket(side, port))
+    doors = [listeners.enter_context(launch.listening_door(side, side.door))] if side.door else []
+    return dataclasses.replace(side, port=plain.getsockname()[1]), [plain, *doors]
+
+
+def _behind(side: Side, doors: Doors) -> Side:
+    return dataclasses.replace(side, door=doors.get(side.name))
 
 
 def _record(directory: StateDirectory, sides: list[Side], pids: list[int]) -> None:
@@ -130,6 +137,7 @@ def _record(directory: StateDirectory, sides: list[Side], pids: list[int]) -> No
             "account_id": side.account_id,
             "region": side.region,
             "pid": pid,
+            **({"tls_address": side.door.address} if side.door else {}),
         }
     known = [dataclasses.replace(SIDES[name], port=entry["port"]) for name, entry in sorted(state.items())]
     directory.write_aws_config(known)

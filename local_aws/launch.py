@@ -16,6 +16,7 @@ from .errors import LauncherError
 from .ownership import TOKEN_VARIABLE
 from .sides import BIND_HOST, Side
 from .state import REPOSITORY, StateDirectory
+from .tls import Door
 
 MINISTACK_VERSION = "1.5.33"
 START_SECONDS = 60.0
@@ -61,14 +62,32 @@ def check_lanes() -> None:
 
 def listening_socket(side: Side, port: int | None) -> socket.socket:
     """A socket that listens already: the side inherits it, so no other program can take the port between."""
+    try:
+        return _listening(BIND_HOST, port or 0)
+    except OSError as error:
+        raise _port_refused(side, port, error) from error
+
+
+def listening_door(side: Side, door: Door) -> socket.socket:
+    """Likewise, of the side's door."""
+    try:
+        return _listening(door.host, door.port)
+    except OSError as error:
+        raise LauncherError(
+            f"{door.address} cannot be opened for side {side.name} ({error.strerror}): give an address of this machine "
+            f"with a free port that you may open with --{side.name}-tls."
+        ) from error
+
+
+def _listening(host: str, port: int) -> socket.socket:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((BIND_HOST, port or 0))
+        listener.bind((host, port))
         listener.listen(256)
-    except OSError as error:
+    except OSError:
         listener.close()
-        raise _port_refused(side, port, error) from error
+        raise
     return listener
 
 
@@ -85,7 +104,9 @@ def _port_refused(side: Side, port: int | None, error: OSError) -> LauncherError
     )
 
 
-def start(side: Side, listener: socket.socket, directory: StateDirectory, token: str) -> subprocess.Popen:
+def start(side: Side, sockets: list[socket.socket], directory: StateDirectory, token: str) -> subprocess.Popen:
+    """``sockets``: the plain one, and that of the side's door where it has one."""
+    descriptors = [listener.fileno() for listener in sockets]
     command = [
         sys.executable,
         "-m",
@@ -95,10 +116,12 @@ def start(side: Side, listener: socket.socket, directory: StateDirectory, token:
         "--port",
         str(side.port),
         "--descriptor",
-        str(listener.fileno()),
+        str(descriptors[0]),
         "--token",
         token,
     ]
+    if side.door:
+        command += ["--door-descriptor", str(descriptors[1]), "--door-certificate", str(side.door.certificate)]
     with open(directory.log_file(side), "ab") as log:
         return subprocess.Popen(
             command,
@@ -108,7 +131,7 @@ def start(side: Side, listener: socket.socket, directory: StateDirectory, token:
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            pass_fds=[listener.fileno()],
+            pass_fds=descriptors,
         )
 
 

@@ -25,7 +25,7 @@ def main() -> None:
     side = dataclasses.replace(SIDES[options.side], port=options.port)
     _raise_descriptor_limit()
     patches.install_all(side)
-    asyncio.run(_serve(options.descriptor))
+    asyncio.run(_serve(options))
     _end()
 
 
@@ -35,6 +35,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--descriptor", type=int, required=True)
     parser.add_argument("--token", required=True)  # only there to be seen in the process list
+    parser.add_argument("--door-descriptor", type=int)
+    parser.add_argument("--door-certificate")
     return parser.parse_args()
 
 
@@ -45,9 +47,11 @@ def _raise_descriptor_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-async def _serve(descriptor: int) -> None:
+async def _serve(options: argparse.Namespace) -> None:
     config = Config()
-    config.bind = [f"fd://{descriptor}"]
+    config.bind = [f"fd://{options.descriptor}"]
+    if options.door_descriptor is not None:
+        _open_door(config, options.door_descriptor, options.door_certificate)
     config.keep_alive_timeout = 75
     config.graceful_timeout = 1.0  # clients hold idle connections open for ever
     config.loglevel = os.environ["LOG_LEVEL"]
@@ -56,6 +60,13 @@ async def _serve(descriptor: int) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     emulator = importlib.import_module("ministack.app")  # not before the patches: they change how it is loaded
     await serve(emulator.app, config, shutdown_trigger=stopped.wait)
+
+
+def _open_door(config: Config, descriptor: int, certificate: str) -> None:
+    """With a certificate hypercorn takes what is bound for TLS, unless it is bound as insecure."""
+    config.insecure_bind, config.bind = config.bind, [f"fd://{descriptor}"]
+    config.certfile = config.keyfile = certificate
+    config.alpn_protocols = ["http/1.1"]
 
 
 def _end() -> None:

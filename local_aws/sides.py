@@ -3,6 +3,8 @@
 
 from dataclasses import dataclass
 
+from .tls import Door
+
 BIND_HOST = "127.0.0.1"
 
 
@@ -15,6 +17,7 @@ class Side:
     region: str
     account_id: str
     port: int = 0
+    door: Door | None = None  # by TLS, where it is asked for
 
     @property
     def endpoint_url(self) -> str:

@@ -54,9 +54,9 @@ def launcher(directory: Path, *arguments: str) -> str:
 
 
 @contextlib.contextmanager
-def started_pair(directory: Path):
-    """Both sides up for the length of the block."""
-    state = json.loads(launcher(directory, "up"))
+def started_pair(directory: Path, *options: str):
+    """Both sides up for the length of the block. options: of ``python -m local_aws up``."""
+    state = json.loads(launcher(directory, "up", *options))
     try:
         yield LocalPair(directory, state["sides"])
     finally:
