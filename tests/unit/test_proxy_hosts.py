@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a proxy lets through, and what it cannot be told."""
+
+import boto3
+import pytest
+from ansible.errors import AnsibleFilterError
+
+from plugins.filter.dynabridge_proxy import FilterModule
+
+FILTERS = FilterModule().filters()
+SUBJECT = {
+    "region": "cn-north-1",
+    "clients": ["203.0.113.7"],
+    "wide_clients": False,
+    "services": ["dynamodb", "kinesis"],
+    "buckets": ["dynabridge-backup-cn-1"],
+    "extra_hosts": ["proxy-test.example.com"],
+    "port": 80,
+}
+CALLS = {
+    "dynamodb": ("dynamodb", "list_tables", {}),
+    "dynamodbstreams": ("dynamodbstreams", "list_streams", {}),
+    "kinesis": ("kinesis", "list_streams", {}),
+    "sts": ("sts", "get_caller_identity", {}),
+}
+
+
+def asked_host(region, service, operation, parameters):
+    """The host that botocore would call."""
+    client = boto3.client(service, region_name=region, aws_access_key_id="key", aws_secret_access_key="secret")
+    seen = []
+
+    def stop(request, **_more):
+        seen.append(request.url.split("/")[2])
+        raise InterruptedError
+
+    client.meta.events.register("before-send.*", stop)
+    with pytest.raises(InterruptedError):
+        getattr(client, operation)(**parameters)
+    return seen[0]
+
+
+@pytest.mark.parametrize("region", ["cn-north-1", "ap-southeast-1", "us-east-1"])
+def test_the_names_are_those_that_clients_call(region):
+    """GIVEN a region of any partition WHEN each service is called THEN it is called by a name that passes, and no bucket by S3's own."""
+    found = FILTERS["dynabridge_proxy_hosts"](region, list(CALLS), ["one-bucket"])
+    called = {asked_host(region, *call) for call in CALLS.values()}
+    called.add(asked_host(region, "s3", "list_objects_v2", {"Bucket": "one-bucket"}))
+    assert set(found) >= called and not any(host.startswith("s3.") for host in found)
+
+
+def test_china_has_its_own_suffix():
+    found = FILTERS["dynabridge_proxy_hosts"]("cn-north-1", ["kinesis"], [], ["Extra.Example.com"])
+    assert found == ["extra.example.com", "kinesis.cn-north-1.amazonaws.com.cn"]
+
+
+def test_a_sound_subject_has_no_problems():
+    assert FILTERS["dynabridge_proxy_problems"](SUBJECT) == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("clients", [], "squid_proxy_clients is empty"),
+        ("clients", ["0.0.0.0/0"], "which is everybody"),
+        ("clients", ["::/0"], "which is everybody"),
+        ("clients", ["203.0.112.0/20"], "4,096 addresses"),
+        ("clients", ["203.0.113.7/24"], "has host bits set"),
+        ("clients", ["nat.example.com"], "must be an address or a network"),
+        ("services", ["lambda"], "squid_proxy_services names 'lambda': it must be one of dynamodb, dynamodbstreams"),
+        ("buckets", ["*"], "a wildcard would let other people's buckets through"),
+        ("buckets", ["my.bucket"], "asked for by path"),
+        ("buckets", ["Bucket"], "small letters"),
+        ("extra_hosts", [".example.com"], "without wildcard, leading dot"),
+        ("extra_hosts", ["example.com:443"], "without wildcard, leading dot"),
+        ("extra_hosts", ["203.0.113.9"], "no address"),
+        ("extra_hosts", ["S3.cn-north-1.amazonaws.com.cn"], "by which every bucket of everybody can be reached"),
+        ("port", "http", "squid_proxy_port is 'http'"),
+        ("port", 0, "squid_proxy_port is '0'"),
+        ("region", "mars-north-1", "botocore knows no region 'mars-north-1'"),
+    ],
+)
+def test_what_a_proxy_cannot_be_told(variable, value, said):
+    """GIVEN one wrong value WHEN it is looked at THEN one sentence says which, where and why."""
+    found = FILTERS["dynabridge_proxy_problems"]({**SUBJECT, variable: value})
+    assert len(found) == 1 and said in found[0]
+
+
+def test_nothing_to_let_through():
+    found = FILTERS["dynabridge_proxy_problems"]({**SUBJECT, "services": [], "buckets": [], "extra_hosts": []})
+    assert len(found) == 1 and "nothing would pass" in found[0]
+
+
+def test_a_wide_network_that_is_meant():
+    assert FILTERS["dynabridge_proxy_problems"]({**SUBJECT, "clients": ["10.0.0.0/8"], "wide_clients": True}) == []
+
+
+def test_clients_within_clients_are_told_once():
+    """GIVEN an address of a network that is given too THEN only the network stays: squid would drop it for the address."""
+    given = ["203.0.113.7", "203.0.113.0/24", "203.0.113.7", "2001:db8::1", "198.51.100.1/32"]
+    assert FILTERS["dynabridge_proxy_clients"](given) == ["198.51.100.1", "203.0.113.0/24", "2001:db8::1"]
+
+
+def test_an_unknown_service_is_named():
+    with pytest.raises(AnsibleFilterError, match="knows no service lambda"):
+        FILTERS["dynabridge_proxy_hosts"]("cn-north-1", ["lambda"])
