@@ -59,6 +59,9 @@ options:
       endpoint_url:
         description: Endpoint of DynamoDB, or of S3. The profile's or the region's own when empty.
         type: str
+      proxy:
+        description: V(host:port) of the proxy by which this side is reached. That of the environment when empty.
+        type: str
   right:
     description: The other table.
     type: dict
@@ -212,6 +215,7 @@ with suppress(ImportError):  # without botocore AnsibleAWSModule says what is mi
     import boto3
     from ansible.module_utils.dynabridge.aws.line_sets import LineSet
     from ansible.module_utils.dynabridge.aws.objects import Objects
+    from ansible.module_utils.dynabridge.aws.proxies import tell, through
     from ansible.module_utils.dynabridge.aws.scan import describe_keys, reduce_table
     from ansible.module_utils.dynabridge.aws.session import under_role
     from botocore.config import Config
@@ -250,6 +254,7 @@ SIDE = {
         "profile": {"type": "str"},
         "region": {"type": "str"},
         "endpoint_url": {"type": "str"},
+        "proxy": {"type": "str"},
     },
 }
 ARGUMENT_SPEC = {
@@ -313,21 +318,23 @@ class Lines(NamedTuple):
 
 def connect(side: dict[str, Any], segments: int) -> Side | Lines:
     session = boto3.Session(profile_name=side["profile"] or None, region_name=side["region"] or None)
-    config = Config(max_pool_connections=segments, retries={"mode": "standard", "max_attempts": 10})
+    retries = {"mode": "standard", "max_attempts": 10}
+    config = Config(max_pool_connections=segments, retries=retries, **through(side))
     if side.get("lines"):
         return connect_lines(side, session, config)
-    return Side(side["table"], session.client("dynamodb", endpoint_url=side["endpoint_url"] or None, config=config))
+    client = session.client("dynamodb", endpoint_url=side["endpoint_url"] or None, config=config)
+    return Side(side["table"], tell(client))
 
 
 def connect_lines(side: dict[str, Any], session: Any, config: Any) -> Lines:
     lines, endpoint = side["lines"], side["endpoint_url"] or None
     region = lines["bucket_region"] or session.region_name
     if lines["role_arn"]:
-        sts = session.client("sts", endpoint_url=endpoint)
+        sts = tell(session.client("sts", endpoint_url=endpoint, config=Config(**through(side))))
         make = under_role(sts, lines["role_arn"], side["profile"], session.region_name, endpoint)
         s3 = make("s3", region=region, config=config)
     else:
-        s3 = session.client("s3", region_name=region, endpoint_url=endpoint, config=config)
+        s3 = tell(session.client("s3", region_name=region, endpoint_url=endpoint, config=config))
     return Lines(LineSet(Objects(s3, lines["bucket"], lines["bucket_owner"] or ""), lines["folder"]))
 
 

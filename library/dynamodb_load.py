@@ -165,6 +165,7 @@ from typing import Any
 
 with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
     from ansible.module_utils.dynabridge.aws.load import Target, load
+    from ansible.module_utils.dynabridge.aws.proxies import tell
     from ansible.module_utils.dynabridge.aws.scan import describe_keys
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -366,7 +367,7 @@ def main() -> None:
         module.fail_json(msg=missing_required_lib("Faker", reason="to make user profiles"))
     try:
         plan = make_plan(module.params, module.region)
-        target = make_target(module.params, module.region, module.client("dynamodb"))
+        target = make_target(module.params, module.region, tell(module.client("dynamodb")))
     except DynabridgeError as error:
         module.fail_json(msg=str(error))
     except (ClientError, BotoCoreError) as error:

@@ -50,6 +50,9 @@ options:
       endpoint_url:
         description: Endpoint of DynamoDB. The profile's or the region's own when empty.
         type: str
+      proxy:
+        description: V(host:port) of the proxy by which this side is reached. That of the environment when empty.
+        type: str
   right:
     description: The other side.
     type: dict
@@ -258,6 +261,7 @@ from typing import Any
 with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
     import boto3
     from ansible.module_utils.dynabridge.aws.memory import Memory
+    from ansible.module_utils.dynabridge.aws.proxies import tell, through
     from ansible.module_utils.dynabridge.aws.resync import Options, Resync, Side
     from ansible.module_utils.dynabridge.aws.scan import describe_keys
     from botocore.config import Config
@@ -284,6 +288,7 @@ SIDE = {
         "region": {"type": "str", "required": True},
         "profile": {"type": "str"},
         "endpoint_url": {"type": "str"},
+        "proxy": {"type": "str"},
     },
 }
 ARGUMENT_SPEC = {
@@ -380,8 +385,8 @@ def target_of(params: dict[str, Any]) -> str:
 
 def connect(side: dict[str, Any], settings: dict[str, Any], connections: int = 10) -> Any:
     session = boto3.Session(profile_name=side["profile"] or None, region_name=side["region"])
-    config = Config(max_pool_connections=connections, **settings)
-    return session.client("dynamodb", endpoint_url=side["endpoint_url"] or None, config=config)
+    config = Config(max_pool_connections=connections, **settings, **through(side))
+    return tell(session.client("dynamodb", endpoint_url=side["endpoint_url"] or None, config=config))
 
 
 def probe(side: dict[str, Any]) -> tuple[tuple, str]:

@@ -47,6 +47,9 @@ options:
       endpoint_url:
         description: Endpoint. The profile's or the region's own when empty.
         type: str
+      proxy:
+        description: V(host:port) of the proxy by which this side is reached. That of the environment when empty.
+        type: str
   holder:
     description: How to reach the account whose Parameter Store holds the pair.
     type: dict
@@ -118,6 +121,7 @@ from typing import Any
 
 with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
     import boto3
+    from ansible.module_utils.dynabridge.aws.proxies import tell, through
     from ansible.module_utils.dynabridge.aws.rotation import Proof, StoredPair, UserKeys, rotate
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
@@ -129,7 +133,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 SIDE = {
     "type": "dict",
     "required": True,
-    "options": {"profile": {"type": "str"}, "region": {"type": "str"}, "endpoint_url": {"type": "str"}},
+    "options": {name: {"type": "str"} for name in ("profile", "region", "endpoint_url", "proxy")},
 }
 ARGUMENT_SPEC = {
     "user": {"type": "str", "required": True},
@@ -147,8 +151,9 @@ def connect(side: dict[str, Any], service: str, pair: Pair | None = None) -> Any
     """A client of a side: by its profile, or by a key pair that is to be proven there."""
     session = boto3.Session(profile_name=side["profile"] or None, region_name=side["region"] or None)
     credentials = {"aws_access_key_id": pair.access_key, "aws_secret_access_key": pair.secret_key} if pair else {}
-    config = Config(connect_timeout=10, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 4})
-    return session.client(service, endpoint_url=side["endpoint_url"] or None, config=config, **credentials)
+    retries = {"mode": "standard", "total_max_attempts": 4}
+    config = Config(connect_timeout=10, read_timeout=20, retries=retries, **through(side))
+    return tell(session.client(service, endpoint_url=side["endpoint_url"] or None, config=config, **credentials))
 
 
 def run(module: AnsibleAWSModule) -> dict[str, Any]:

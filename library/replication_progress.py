@@ -132,6 +132,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
+    from ansible.module_utils.dynabridge.aws.proxies import tell
     from botocore.exceptions import BotoCoreError, ClientError
 
 from ansible.module_utils.dynabridge.arguments import PROGRESS, check_lowest
@@ -302,7 +303,7 @@ def main() -> None:
     module = AnsibleAWSModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     params = module.params
     try:
-        result = run(module.client("dynamodb"), params, params["label"] or module.region, module.check_mode)
+        result = run(tell(module.client("dynamodb")), params, params["label"] or module.region, module.check_mode)
     except DynabridgeError as error:
         module.fail_json(msg=str(error))
     except (ClientError, BotoCoreError) as error:

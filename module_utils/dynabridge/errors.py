@@ -22,6 +22,10 @@ class PeerRefused(DynabridgeError):
     """The peer's AWS refused the key pair, or what it asked for."""
 
 
+class PeerUnreachable(DynabridgeError):
+    """The proxy on the way to the peer refused, or is down."""
+
+
 class TableUnavailable(DynabridgeError):
     """The table is not there, or may not be read or written to."""
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from .errors import SettingsError
 from .history import Policy
+from .proxy_server import proxy_url
 from .stamps import StampNames
 from .tombstones import RETENTION_DAYS
 from .wire import LANES
@@ -168,6 +169,5 @@ def _proxies(env: Mapping[str, str]) -> dict[str, str]:
     """botocore picks the entry by the endpoint's scheme; the proxy itself is reached by http unless it says https."""
     if not _switch(env, "USE_PROXY"):
         return {}
-    server = required(env, "PROXY_SERVER")
-    url = server if "://" in server else f"http://{server}"
+    url = proxy_url(required(env, "PROXY_SERVER"), "environment variable PROXY_SERVER")
     return {"http": url, "https": url}

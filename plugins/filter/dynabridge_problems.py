@@ -2,12 +2,23 @@
 """What is wrong with the inventory, as sentences: what, where, why, what to do. Asks nobody but botocore."""
 
 import re
+from pathlib import Path
+
+import ansible.module_utils
 
 try:
     from botocore.loaders import create_loader
     from botocore.regions import EndpointResolver
 except ImportError:  # preflight stops at the versions before it asks for this
     EndpointResolver = None
+
+# Ansible hands the kit to modules; a filter finds it where it lies.
+KIT = str(Path(__file__).resolve().parents[2] / "module_utils")
+if KIT not in ansible.module_utils.__path__:
+    ansible.module_utils.__path__.append(KIT)
+
+from ansible.module_utils.dynabridge.errors import SettingsError  # noqa: E402  after the path
+from ansible.module_utils.dynabridge.proxy_server import proxy_url  # noqa: E402
 
 # Name rules of the services: https://docs.aws.amazon.com/general/latest/gr/aws-service-information.html
 NAME_RULES = {
@@ -92,7 +103,8 @@ def _side_problems(name, sides):
     missing = [field for field in ("region", "partition", "profile", "peer") if not side.get(field)]
     if missing:
         return [f"Side {name} lacks {', '.join(missing)}: complete it in dynabridge_sides."]
-    return _peer_problems(name, sides) + _region_problems(name, side)
+    found = _peer_problems(name, sides) + _region_problems(name, side)
+    return found + _server_problems(side.get("proxy"), f"proxy of side {name} in dynabridge_sides")
 
 
 def _peer_problems(name, sides):
@@ -291,6 +303,16 @@ def _proxy_problems(use_proxy, server):
             "dynabridge_use_proxy is TRUE, but dynabridge_proxy_server is empty:"
             " give host:port of the proxy, or set dynabridge_use_proxy to 'FALSE'."
         ]
+    return _server_problems(server, "dynabridge_proxy_server")
+
+
+def _server_problems(server, where):
+    if not server:
+        return []
+    try:
+        proxy_url(str(server), where)
+    except SettingsError as error:
+        return [f"{error}. Correct it in the inventory."]
     return []
 
 

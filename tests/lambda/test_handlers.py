@@ -7,10 +7,14 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import boto3
 import pytest
 from botocore.exceptions import ProxyConnectionError
 
-from dynabridge.errors import SettingsError
+from dynabridge.errors import PeerUnreachable, SettingsError
+from tests.dynamodb import FakeDynamoDB
+from tests.events import image, stream_record
+from tests.fakes import FakeCloudWatch
 
 FUNCTIONS = Path(__file__).parents[2] / "files" / "lambda"
 SENDER = {
@@ -93,6 +97,49 @@ def test_an_https_endpoint_is_reached_by_connect(sender, proxy):
     with pytest.raises(ProxyConnectionError, match=proxy[0]):
         sender("https://kinesis.peer.invalid").put_records(StreamName="s", Records=RECORDS)
     assert ("CONNECT", "kinesis.peer.invalid:443") in proxy[1]
+
+
+def own_dynamodb(real):
+    """This side's DynamoDB faked; the way to the peer is real."""
+    return lambda session, service, **more: FakeDynamoDB() if service == "dynamodb" else real(session, service, **more)
+
+
+@pytest.fixture
+def failed_batch(monkeypatch):
+    """What the function says of a batch when this is the proxy's address: the error's text, and the metrics."""
+
+    def handle(server):
+        variables = SENDER | {"PROXY_SERVER": server, "AWS_REGION": "cn-north-1", "AWS_DEFAULT_REGION": "cn-north-1"}
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        module = load("ddb_send_to_kinesis")
+        monkeypatch.setattr(boto3.Session, "client", own_dynamodb(boto3.Session.client))
+        module._sender = module._build(module.sender_settings(variables))
+        module._sender.cloudwatch = FakeCloudWatch()
+        module._sender.peer._read_key = lambda: ("AKIDPEER", "secret")
+        with pytest.raises(PeerUnreachable) as caught:
+            module.lambda_handler({"Records": [stream_record(1, new=image("a"))]}, None)
+        return str(caught.value), module._sender.cloudwatch.metrics
+
+    return handle
+
+
+def test_a_batch_that_the_proxy_refuses_says_so(failed_batch, proxy):
+    """GIVEN a proxy that answers CONNECT with 403 THEN the batch fails with what, where, why and what to do."""
+    said, metrics = failed_batch(proxy[0])
+    assert f"the proxy http://{proxy[0]} refused CONNECT kinesis.ap-southeast-1.amazonaws.com:443 (403" in said
+    assert said.startswith("nothing was sent to the peer: ") and "dynabridge_proxy_clients" in said
+    assert metrics["DDB-Replicator/Unsent_count"] == [1]
+
+
+def test_a_batch_whose_proxy_is_down_says_so(failed_batch):
+    """GIVEN nobody at the proxy's address THEN the batch fails with another sentence than a refusal's."""
+    said, metrics = failed_batch("127.0.0.1:9")
+    assert (
+        "the proxy http://127.0.0.1:9 cannot be reached (connection refused)" in said and "refused CONNECT" not in said
+    )
+    assert "nothing gets to kinesis.ap-southeast-1.amazonaws.com:443" in said and "squid" in said
+    assert metrics["DDB-Replicator/Unsent_count"] == [1]
 
 
 def test_the_peers_client_uses_the_peers_key_and_region(sender):

@@ -59,6 +59,20 @@ class TestEnvironment:
         variables = dynabridge_sides.environment(sides, "cn")
         assert variables["AWS_CONFIG_FILE"] == variables["AWS_SHARED_CREDENTIALS_FILE"] == "/state/aws/config"
 
+    def test_a_proxy_serves_its_side_and_leaves_the_other_alone(self):
+        """GIVEN a proxy for sg WHEN both environments are asked THEN sg's has it, and excepts cn's endpoints and the metadata."""
+        sides = changed(SIDES, ("sg", "proxy"), "203.0.113.7:80")
+        variables = dynabridge_sides.environment(sides, "sg")
+        assert variables["HTTPS_PROXY"] == variables["https_proxy"] == "http://203.0.113.7:80"
+        assert {"169.254.169.254", ".cn-north-1.amazonaws.com.cn"} <= set(variables["NO_PROXY"].split(","))
+        assert not {"HTTPS_PROXY", "https_proxy"} & set(dynabridge_sides.environment(sides, "cn"))
+
+    def test_a_proxy_with_a_password_gets_into_no_environment(self):
+        """GIVEN a proxy with a password WHEN the environment is asked THEN there is none, and the password is not shown."""
+        with pytest.raises(AnsibleFilterError, match="side sg.*a name or a password before the @") as caught:
+            dynabridge_sides.environment(changed(SIDES, ("sg", "proxy"), "bob:hunter2@proxy:80"), "sg")
+        assert "hunter2" not in str(caught.value)
+
     def test_an_unknown_side_is_named_with_the_known_ones(self):
         """GIVEN both sides WHEN the environment of another is asked THEN the error names it and the known."""
         with pytest.raises(AnsibleFilterError, match="unknown side 'eu': dynabridge_sides knows cn, sg"):
@@ -74,6 +88,19 @@ class TestLocalSides:
         assert sides["cn"]["account_id"] == "100000000001"
         assert sides["cn"]["region"] == "cn-north-1"
         assert sides["sg"]["endpoint_url"] == ""
+        assert "peer_endpoint_url" not in sides["cn"]
+
+    @pytest.mark.parametrize(("port", "spelled"), [(443, ""), (8443, ":8443")])
+    def test_a_side_with_a_door_is_called_by_its_peer_as_aws_calls_it(self, port, spelled):
+        """GIVEN a side that answers by TLS too WHEN put over the sides THEN its peer asks for botocore's name, by https."""
+        entry = {
+            "endpoint_url": "http://127.0.0.1:1",
+            "account_id": "100000000001",
+            "tls_address": f"198.18.0.4:{port}",
+        }
+        sides = dynabridge_sides.local_sides(SIDES, json.dumps({"cn": entry}), "/state")
+        assert sides["cn"]["peer_endpoint_url"] == f"https://kinesis.cn-north-1.amazonaws.com.cn{spelled}"
+        assert sides["cn"]["endpoint_url"] == "http://127.0.0.1:1"
 
 
 class TestPartition:
@@ -171,6 +198,9 @@ class TestProblems:
             (("alarm_topic_arn",), "ops", "arn:aws-cn:sns:cn-north-1:<account>:<name>"),
             (("use_proxy",), "maybe", "dynabridge_use_proxy is 'maybe'"),
             (("use_proxy",), "TRUE", "dynabridge_proxy_server is empty"),
+            (("proxy_server",), "bob:secret@proxy:80", "dynabridge_proxy_server has a name or a password before the @"),
+            (("proxy_server",), "proxy:http", "dynabridge_proxy_server is 'proxy:http': it must be host:port"),
+            (("sides", "cn", "proxy"), "proxy:http", "proxy of side cn in dynabridge_sides is 'proxy:http'"),
         ],
     )
     def test_each_is_told_by_a_sentence(self, path, value, sentence):

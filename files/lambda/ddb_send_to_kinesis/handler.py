@@ -49,7 +49,12 @@ def _build(settings):
             config=config,
         )
 
-    peer = PeerStream(settings.target_stream, lambda: read_key_pair(ssm, settings.parameter_path), connect)
+    peer = PeerStream(
+        settings.target_stream,
+        lambda: read_key_pair(ssm, settings.parameter_path),
+        connect,
+        proxy=settings.proxies.get("https", ""),
+    )
     return Sender(settings, peer, quarantine, _own_side(session, settings), session.client("cloudwatch"))
 
 

@@ -8,11 +8,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from ..errors import PeerKeyMissing, PeerRefused
+from ..errors import PeerKeyMissing, PeerRefused, PeerUnreachable
+from ..proxy import explain
 from ..wire import WireRecord
 from .answers import error_code
+from .proxies import target_of
 
 # PutRecords: 500 records and 5 MB a call (Kinesis Data Streams API reference).
 CALL_RECORDS = 500
@@ -51,7 +53,7 @@ def read_key_pair(ssm: Any, path: str) -> tuple[str, str]:
 class PeerStream:
     """PutRecords into the peer's stream, with the key pair read again when the peer refuses it.
 
-    read_key: gives the key pair. connect: makes a Kinesis client of a key pair.
+    read_key: gives the key pair. connect: makes a Kinesis client of a key pair. proxy: that the client goes through, if any.
     """
 
     def __init__(
@@ -60,8 +62,10 @@ class PeerStream:
         read_key: Callable[[], tuple[str, str]],
         connect: Callable[[str, str], Any],
         pause: Callable[[float], None] = time.sleep,
+        proxy: str = "",
     ):
         self._stream, self._read_key, self._connect, self._pause = stream, read_key, connect, pause
+        self._proxy = proxy
         self._client: Any = None
 
     def put(self, records: list[WireRecord], attempts: int = 6) -> list[WireRecord]:
@@ -89,8 +93,17 @@ class PeerStream:
     def _put_call(self, call: list[WireRecord]) -> list[WireRecord]:
         """One PutRecords; the records that arrived."""
         entries = [{"Data": record.data, "PartitionKey": record.lane} for record in call]
-        answer = self._with_fresh_key(lambda client: client.put_records(StreamName=self._stream, Records=entries))
+        answer = self._with_fresh_key(lambda client: self._put_entries(client, entries))
         return [record for record, result in zip(call, answer["Records"], strict=True) if "ErrorCode" not in result]
+
+    def _put_entries(self, client: Any, entries: list[dict[str, Any]]) -> dict[str, Any]:
+        try:
+            return client.put_records(StreamName=self._stream, Records=entries)
+        except BotoCoreError as error:
+            said = explain(error, self._proxy, target_of(client)) if self._proxy else None
+            if said is None:
+                raise
+            raise PeerUnreachable(f"nothing was sent to the peer: {said}") from error
 
     def _with_fresh_key(self, use: Callable[[Any], Any]) -> Any:
         """Run ``use`` with the cached client; when its key is refused, with the key that is stored now."""

@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ..errors import BackupError
 from .answers import error_code
+from .proxies import tell
 
 SESSION_NAME = "dynabridge"
 MakeClient = Callable[..., Any]
@@ -22,7 +23,7 @@ def client_maker(module: Any) -> MakeClient:
     """Of an AnsibleAWSModule: ``make(service, region=..., config=...)``, under its ``role_arn`` where it has one."""
     role_arn = module.params["role_arn"]
     if not role_arn:
-        return module.client
+        return lambda *arguments, **more: tell(module.client(*arguments, **more))
     return under_role(
         module.client("sts"),
         role_arn,
@@ -51,7 +52,8 @@ def under_role(
     home = region
 
     def make(service: str, region: str | None = None, config: Any = None) -> Any:
-        return session.client(service, region_name=region or home, endpoint_url=endpoint_url or None, config=config)
+        client = session.client(service, region_name=region or home, endpoint_url=endpoint_url or None, config=config)
+        return tell(client)
 
     return make
 
