@@ -69,7 +69,7 @@ class TestEnvironment:
 
     def test_a_proxy_with_a_password_gets_into_no_environment(self):
         """GIVEN a proxy with a password WHEN the environment is asked THEN there is none, and the password is not shown."""
-        with pytest.raises(AnsibleFilterError, match="side sg.*a name or a password before the @") as caught:
+        with pytest.raises(AnsibleFilterError, match=r"side sg.*a name or a password before the @") as caught:
             dynabridge_sides.environment(changed(SIDES, ("sg", "proxy"), "bob:hunter2@proxy:80"), "sg")
         assert "hunter2" not in str(caught.value)
 
