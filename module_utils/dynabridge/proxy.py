@@ -103,10 +103,15 @@ def masked(proxy: str) -> str:
 
 def address(server: str) -> tuple[str, int]:
     """(host, port) of ``host``, ``host:port``, ``[address]:port`` or a URL. Raises ValueError."""
-    parts = urlsplit(server if "://" in server else f"//{server}")
-    if not parts.hostname:
-        raise ValueError(f"{masked(server)!r} is no host:port")
-    return parts.hostname, PORT if parts.port is None else parts.port
+    wrong = f"{masked(server)!r} is no host:port"
+    try:
+        parts = urlsplit(server if "://" in server else f"//{server}")
+        host, port = parts.hostname, PORT if parts.port is None else parts.port
+    except ValueError as error:
+        raise ValueError(f"{wrong}: {error}") from error
+    if not host:
+        raise ValueError(wrong)
+    return host, port
 
 
 def _down(errors: list[BaseException]) -> Problem | None:

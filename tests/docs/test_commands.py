@@ -27,6 +27,8 @@ PAGES = (
     "dr_drill",
     "dr_test1",
     "rotate_credentials",
+    "proxy",
+    "proxy_check",
     "demo",
     "teardown",
     "local_aws",

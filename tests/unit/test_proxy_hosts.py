@@ -17,6 +17,7 @@ SUBJECT = {
     "extra_hosts": ["proxy-test.example.com"],
     "port": 80,
 }
+SIDES = {"cn": {"peer": "sg"}, "sg": {"peer": "cn"}}
 CALLS = {
     "dynamodb": ("dynamodb", "list_tables", {}),
     "dynamodbstreams": ("dynamodbstreams", "list_streams", {}),
@@ -42,7 +43,7 @@ def asked_host(region, service, operation, parameters):
 
 @pytest.mark.parametrize("region", ["cn-north-1", "ap-southeast-1", "us-east-1"])
 def test_the_names_are_those_that_clients_call(region):
-    """GIVEN a region of any partition WHEN each service is called THEN it is called by a name that passes, and no bucket by S3's own."""
+    """GIVEN a region of any partition WHEN each service is called THEN its name passes, and S3's own does not."""
     found = FILTERS["dynabridge_proxy_hosts"](region, list(CALLS), ["one-bucket"])
     called = {asked_host(region, *call) for call in CALLS.values()}
     called.add(asked_host(region, "s3", "list_objects_v2", {"Bucket": "one-bucket"}))
@@ -104,3 +105,61 @@ def test_clients_within_clients_are_told_once():
 def test_an_unknown_service_is_named():
     with pytest.raises(AnsibleFilterError, match="knows no service lambda"):
         FILTERS["dynabridge_proxy_hosts"]("cn-north-1", ["lambda"])
+
+
+class TestProxies:
+    """Which proxies are there, and whom they admit."""
+
+    def test_the_hosts_of_the_group(self):
+        hostvars = {
+            "one": {"ansible_host": "203.0.113.7", "dynabridge_proxy_port": 80, "dynabridge_side": "cn"},
+            "two.example.com": {"dynabridge_proxy_port": 80, "squid_proxy_port": 3128, "dynabridge_side": "sg"},
+            "three": {
+                "ansible_host": "10.0.0.1",
+                "dynabridge_proxy_address": "2001:db8::7",
+                "dynabridge_proxy_port": 80,
+            },
+        }
+        assert FILTERS["dynabridge_proxies"](list(hostvars), hostvars) == [
+            {"server": "203.0.113.7:80", "side": "cn"},
+            {"server": "two.example.com:3128", "side": "sg"},
+            {"server": "[2001:db8::7]:80", "side": ""},
+        ]
+
+    @pytest.mark.parametrize(
+        ("server", "side", "said"),
+        [
+            ("203.0.113.7:80", "us", "stands at side 'us', which is not cn or sg"),
+            ("203.0.113.7:http", "cn", "must be host:port"),
+            ("user:secret@203.0.113.7:80", "cn", "The proxy 203.0.113.7:80 is given with a name and a password"),
+        ],
+    )
+    def test_one_that_cannot_be_asked(self, server, side, said):
+        found = FILTERS["dynabridge_proxy_check_problems"]([{"server": server, "side": side}], SIDES)
+        assert len(found) == 1 and said in found[0] and "secret" not in found[0]
+
+    def test_none_to_ask(self):
+        assert "no host in the group proxy" in FILTERS["dynabridge_proxy_check_problems"]([], SIDES)[0]
+
+    def test_one_that_can_be_asked(self):
+        assert FILTERS["dynabridge_proxy_check_problems"]([{"server": "p:80", "side": "cn"}], SIDES) == []
+
+    def test_what_must_not_pass_is_named_unless_it_may(self):
+        """GIVEN a proxy of a region that also serves sqs THEN sqs is not asked for as foreign."""
+        allowed = FILTERS["dynabridge_proxy_hosts"]("cn-north-1", ["kinesis"], [], ["sqs.cn-north-1.amazonaws.com.cn"])
+        found = FILTERS["dynabridge_proxy_foreign"]("cn-north-1", "ap-southeast-1", allowed)
+        assert sorted(found) == ["another bucket", "another region", "any bucket by path"]
+        assert found["another region"] == "kinesis.ap-southeast-1.amazonaws.com"
+
+    @pytest.mark.parametrize(
+        ("hostvars", "found"),
+        [
+            ({"a": {"dynabridge_nat_addresses": ["203.0.113.1"]}}, ["203.0.113.1"]),
+            ({"a": {}, "b": {"dynabridge_peer_nat_addresses": ["203.0.113.2"]}}, ["203.0.113.2"]),
+            ({"a": {}, "b": {}}, []),
+        ],
+    )
+    def test_clients_are_the_peers_ways_out(self, hostvars, found):
+        """GIVEN the peer's own host in the play, or what this side was told of it THEN its addresses are the clients."""
+        groups = {"sg": [name for name in hostvars if name == "a"], "cn": [name for name in hostvars if name == "b"]}
+        assert FILTERS["dynabridge_proxy_peers"](hostvars, groups, "cn", "sg") == found
