@@ -69,7 +69,8 @@ line:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.dynabridge.curves import DIRECTION_HEADER, direction_line, lag_percentiles, rate
+from ansible.module_utils.dynabridge.curves import DIRECTION_HEADER, direction_line, lag_percentiles
+from ansible.module_utils.dynabridge.load_report import timing
 
 ARGUMENT_SPEC = {
     "direction": {"type": "str", "required": True},
@@ -81,13 +82,13 @@ ARGUMENT_SPEC = {
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     loaded, replicated = module.params["loaded"], module.params["replicated"]
-    seconds = max(loaded["ended_at"], replicated["ended_at"]) - loaded["started_at"]
+    seconds, per_second = timing(loaded, replicated)
     lags = lag_percentiles(loaded["curve"], replicated["curve"], (50, 99))
     line = direction_line(module.params["direction"], loaded["loaded"], replicated["replicated"], seconds, lags)
     module.exit_json(
         changed=False,
-        seconds=round(seconds, 3),
-        items_per_second=round(rate(replicated["replicated"], seconds), 1),
+        seconds=seconds,
+        items_per_second=per_second,
         lag_p50=lags[50],
         lag_p99=lags[99],
         header=DIRECTION_HEADER,

@@ -21,6 +21,15 @@ def cumulative(events: Iterable[tuple[float, int]], start: float) -> list[list[f
     return curve
 
 
+def chained(curves: Iterable[Curve]) -> list[list[float]]:
+    """Curves that follow each other as one: each begins with what the ones before it had reached."""
+    found: list[list[float]] = []
+    for curve in curves:
+        reached = found[-1][1] if found else 0
+        found += [[when, reached + count] for when, count in curve]
+    return found
+
+
 def thin(curve: Curve, points: int) -> list[list[float]]:
     """At most ``points`` points of a curve, evenly chosen; the first and the last stay."""
     if len(curve) <= points:
