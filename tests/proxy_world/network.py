@@ -6,8 +6,11 @@ import ipaddress
 import itertools
 import json
 import os
+import re
+import signal
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 
 # For tests of network devices (RFC 2544): routed nowhere, and not private, so that a proxy need not make an exception of it.
 NETWORKS = ipaddress.ip_network("198.18.0.0/15")
@@ -34,6 +37,7 @@ class Network:
 @contextlib.contextmanager
 def network():
     """The namespace and its cable, for the length of the block."""
+    _sweep()
     mark = f"{os.getpid()}-{next(_numbers)}"
     namespace, near, far = f"dynabridge-{mark}", f"dbn{mark}", f"dbf{mark}"
     addresses = [str(address) for address in _free_network().hosts()]
@@ -50,6 +54,17 @@ def network():
         # With one end the kernel removes the other; the namespace lives on while a process is in it.
         subprocess.run(["ip", "link", "delete", near], capture_output=True, check=False, timeout=30)
         subprocess.run(["ip", "netns", "delete", namespace], capture_output=True, check=False, timeout=30)
+
+
+def _sweep() -> None:
+    """Take away what a test left that was killed: with the namespace its end of the cable goes, and so the other one."""
+    for line in _ip("netns", "list").splitlines():
+        if (found := re.match(r"dynabridge-(\d+)-", line)) and not Path("/proc", found[1]).exists():
+            namespace = line.split()[0]
+            for pid in _ip("netns", "pids", namespace).split():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
+            _ip("netns", "delete", namespace)
 
 
 def _free_network() -> ipaddress.IPv4Network:
