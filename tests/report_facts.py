@@ -160,9 +160,17 @@ def lost_table_facts():
     return {"side": "cn", "report": report, "limits": {"rto_seconds": 14400, "rpo_seconds": 900}}
 
 
+def many_drills_facts():
+    """More tables than a chart has room for, with a name that is too long for one, seconds after each other."""
+    names = ["production-customer-profiles-with-a-name-that-does-not-fit", *(f"table-{number}" for number in range(7))]
+    drills = [record(name, BEGAN + 40 * place, 131.7 - place) for place, name in enumerate(names)]
+    return {"side": "sg", "drills": drills, "history": list(reversed(drills))}
+
+
 FACTS = {
     "load": ("load_test", load_facts),
     "drill": ("drill", drill_facts),
     "failed": ("drill", failed_drill_facts),
+    "many": ("drill", many_drills_facts),
     "test1": ("test1", lost_table_facts),
 }

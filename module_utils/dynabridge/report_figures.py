@@ -46,6 +46,11 @@ def label(shown: Mapping[str, Any], name: str, note: str = "") -> dict[str, Any]
     return {**shown, "label": name, "note": note}
 
 
+def short(name: str, most: int = 30) -> str:
+    """A name that fits into a chart: of a long one its begin and its end."""
+    return name if len(name) <= most else f"{name[: most - 13]}…{name[-12:]}"
+
+
 def every(count: int, rows: int) -> list[int]:
     """At most so many indexes below ``count``, evenly chosen; the first and the last are among them."""
     if count <= rows:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
-from ansible.module_utils.dynabridge.report_figures import point
+from ansible.module_utils.dynabridge.report_figures import point, short
 from ansible.module_utils.dynabridge_report.palette import ROLES, SERIES, light
 from ansible.module_utils.dynabridge_report.svg import inlined
 from matplotlib.axes import Axes
@@ -90,9 +90,11 @@ def draw(chart: Mapping[str, Any], size: Size, title: str = "") -> Figure:
     panels = chart["panels"]
     columns = min(2, len(panels)) if size.across and kind.beside else 1
     rows = -(-len(panels) // columns)
-    heights = [max(kind.height(panel) for panel in panels[row * columns : (row + 1) * columns]) for row in range(rows)]
+    beside = [panels[row * columns : (row + 1) * columns] for row in range(rows)]
+    heights = [max(kind.height(panel, size) for panel in found) for found in beside]
     entries = kind.legend(chart)
-    above = (30 if title else 0) + (26 * -(-len(entries) // (2 if size is NARROW else 4)) if entries else 0)
+    across = _across(entries, size)
+    above = (30 if title else 0) + 22 * -(-len(entries) // across) + (4 if entries else 0)
     figure = Figure(figsize=(size.width / UNITS, (sum(heights) + above) / UNITS), layout="constrained", dpi=UNITS)
     FigureCanvasAgg(figure)
     pad = 6 / UNITS
@@ -100,7 +102,7 @@ def draw(chart: Mapping[str, Any], size: Size, title: str = "") -> Figure:
     axes = figure.subplots(rows, columns, squeeze=False, gridspec_kw={"height_ratios": heights}).flatten()
     for number, (axis, panel) in enumerate(zip(axes, panels, strict=False)):
         if panel["title"]:
-            axis.set_title(panel["title"], loc="left", fontsize=12, fontweight="bold", pad=8)
+            axis.set_title(short(panel["title"], 34), loc="left", fontsize=12, fontweight="bold", pad=8)
         kind.draw(axis, chart, panel, size)
         _number_marks(axis, number)
         axis.set_xlabel(chart["x"], fontsize=11)
@@ -108,8 +110,14 @@ def draw(chart: Mapping[str, Any], size: Size, title: str = "") -> Figure:
         axis.set_visible(False)
     for axis in axes[: len(panels) - columns]:
         axis.set_xlabel("")
-    _head(figure, title, entries, 2 if size is NARROW else 4)
+    _head(figure, title, entries, across)
     return figure
+
+
+def _across(entries: list[tuple[str, Any]], size: Size) -> int:
+    """Entries of a legend that fit beside each other."""
+    longest = max((len(name) for name, _mark in entries), default=1)
+    return max(1, min(4, len(entries), int((size.width - 20) / (48 + 8 * longest))))
 
 
 def _head(figure: Figure, title: str, entries: list[tuple[str, Any]], across: int) -> None:
@@ -137,7 +145,7 @@ class Kind(NamedTuple):
     """How a kind of chart is drawn. height: of a panel; beside: whether two panels fit beside each other."""
 
     draw: Callable[[Axes, Mapping[str, Any], Mapping[str, Any], Size], None]
-    height: Callable[[Mapping[str, Any]], int]
+    height: Callable[[Mapping[str, Any], Size], int]
     legend: Callable[[Mapping[str, Any]], list[tuple[str, Any]]]
     beside: bool
 
@@ -215,30 +223,39 @@ def _line_legend(chart: Mapping[str, Any]) -> list[tuple[str, Any]]:
     return list(found.items()) if len(found) > 1 else []
 
 
-BAR = 0.26
+BAR = 14  # units
 MOST = 200  # % of a target, where a bar ends
 
 
-def _targets(axes: Axes, _chart: Mapping[str, Any], panel: Mapping[str, Any], _size: Size) -> None:
-    rows = panel["rows"]
+def _pitch(size: Size) -> int:
+    """From a bar to the next: on a phone the figures stand below the name, beside it elsewhere."""
+    return 72 if size is NARROW else 54
+
+
+def _targets(axes: Axes, _chart: Mapping[str, Any], panel: Mapping[str, Any], size: Size) -> None:
+    rows, thick = panel["rows"], BAR / _pitch(size)
     used = [100 * row["value"] / row["limit"] for row in rows]
     right = MOST if max(used) > 100 else 100
     for place, (row, percent) in enumerate(zip(rows, used, strict=True)):
         over = percent > 100
-        axes.barh(place, right, BAR, color=light("track"))
+        axes.barh(place, right, thick, color=light("track"))
         shown = max(min(percent, right), right / 250)  # a bar that is too short to be seen says that there is none
-        axes.barh(place, shown, BAR, color=light("second" if over else "first"), gid=f"bar-{place}")
+        axes.barh(place, shown, thick, color=light("second" if over else "first"), gid=f"bar-{place}")
+        axes.vlines(100, place - thick, place + thick, color=light("ink"), linewidth=2, clip_on=False)
         text = f"{point(row['value'])} s of {row['limit']:,.0f} s: {row['met']}"
-        axes.vlines(100, place - BAR, place + BAR, color=light("ink"), linewidth=2, clip_on=False)
-        above = place - BAR - 0.06
-        axes.text(0, above, row["name"], ha="left", va="bottom", fontsize=12, fontweight="bold")
-        axes.text(right, above, text, ha="right", va="bottom", fontsize=12)
+        side = "left" if size is NARROW else "right"
+        _above(axes, short(row["name"]), (0, place), 31 if size is NARROW else 15, ha="left", fontweight="bold")
+        _above(axes, text, (0 if size is NARROW else right, place), 15, ha=side)
     axes.set_xlim(0, right)
-    axes.set_ylim(len(rows) - 0.6, -0.75)
+    axes.set_ylim(len(rows) - 1 + 22 / _pitch(size), -1 + 14 / _pitch(size))
     axes.set_yticks([])
     axes.set_xticks([0, 25, 50, 75, 100] if right < MOST else [0, 50, 100, 150, 200])
     axes.grid(False)
     axes.spines["bottom"].set_visible(False)
+
+
+def _above(axes: Axes, text: str, where: tuple[float, float], units: int, **look: Any) -> None:
+    axes.annotate(text, where, (0, units), textcoords="offset points", va="bottom", fontsize=12, **look)
 
 
 def _phases(axes: Axes, _chart: Mapping[str, Any], panel: Mapping[str, Any], size: Size) -> None:
@@ -318,7 +335,10 @@ def _dates(axes: Axes, times: list[float], size: Size) -> None:
 def _history_legend(chart: Mapping[str, Any]) -> list[tuple[str, Any]]:
     first = chart["panels"][0]
     found = [
-        (series["name"], mpl.lines.Line2D([], [], color=light(SERIES[place % len(SERIES)]), linewidth=1.5, marker="o"))
+        (
+            short(series["name"]),
+            mpl.lines.Line2D([], [], color=light(SERIES[place % len(SERIES)]), linewidth=1.5, marker="o"),
+        )
         for place, series in enumerate(first["series"])
     ]
     if any(not ok for series in first["series"] for _when, _value, ok in series["points"]):
@@ -329,8 +349,10 @@ def _history_legend(chart: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 KINDS = {
-    "lines": Kind(_lines, lambda _panel: 230, _line_legend, beside=True),
-    "targets": Kind(_targets, lambda panel: 56 + 56 * len(panel["rows"]), lambda _chart: [], beside=False),
-    "phases": Kind(_phases, lambda panel: 76 + 26 * len(panel["rows"]), lambda _chart: [], beside=True),
-    "history": Kind(_history, lambda _panel: 230, _history_legend, beside=True),
+    "lines": Kind(_lines, lambda _panel, _size: 230, _line_legend, beside=True),
+    "targets": Kind(
+        _targets, lambda panel, size: 50 + _pitch(size) * len(panel["rows"]), lambda _chart: [], beside=False
+    ),
+    "phases": Kind(_phases, lambda panel, _size: 76 + 26 * len(panel["rows"]), lambda _chart: [], beside=True),
+    "history": Kind(_history, lambda _panel, _size: 230, _history_legend, beside=True),
 }

@@ -21,6 +21,7 @@ CSS = f"""
 html {{ -webkit-text-size-adjust: 100%; }}
 body {{ margin: 0; background: var(--page); color: var(--ink); font: 16px/1.5 var(--font); overflow-wrap: break-word; }}
 .word {{ display: inline-block; max-width: 100%; }}
+section > table {{ table-layout: fixed; }}
 main, header, footer {{ max-width: 880px; margin: 0 auto; padding: 0 16px; }}
 header {{ padding-top: 32px; }}
 footer {{ padding: 8px 16px 40px; color: var(--muted); font-size: 14px; }}

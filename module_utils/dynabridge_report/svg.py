@@ -18,7 +18,7 @@ def inlined(text: str, prefix: str, says: str) -> str:
         text = re.sub(pattern, "", text, flags=re.DOTALL)
     text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}-", text)
     text = re.sub(r"#[0-9a-f]{6}\b", _variable, text)
-    text = re.sub(r"font: ([^;\"']*)'[^;\"]*", r"font: \1var(--font)", text)
+    text = re.sub(r"'DejaVu Sans'[^;\"]*", "var(--font)", text)
     (box,) = re.findall(r'viewBox="([^"]+)"', text)
     opening = f'<svg role="img" aria-label="{html.escape(says)}" viewBox="{box}">'
     return re.sub(r"<svg.*?>", lambda _found: opening, text, count=1, flags=re.DOTALL).strip()
