@@ -79,6 +79,7 @@ from typing import Any
 
 with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
     from ansible.module_utils.dynabridge.aws.connections import bucket_objects
+    from ansible.module_utils.dynabridge.aws.proxies import tell
     from botocore.exceptions import BotoCoreError, ClientError
 
 from ansible.module_utils.dynabridge.arguments import BUCKET, WAITING, check_lowest
@@ -139,7 +140,7 @@ def asker(module: Any) -> Callable[[], None]:
     function = module.params["function"]
     if not function:
         return lambda: None
-    client = module.client("lambda")
+    client = tell(module.client("lambda"))
     return lambda: client.invoke(FunctionName=function, Payload=TEND)
 
 

@@ -88,6 +88,7 @@ from pathlib import Path
 from typing import Any
 
 with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
+    from ansible.module_utils.dynabridge.aws.proxies import tell
     from ansible.module_utils.dynabridge.aws.scan import describe_keys, reduce_table
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -154,7 +155,7 @@ def summary(table: str, result: dict[str, Any]) -> str:
 def main() -> None:
     module = AnsibleAWSModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     try:
-        result = look(module.client("dynamodb"), module.params)
+        result = look(tell(module.client("dynamodb")), module.params)
     except DynabridgeError as error:
         module.fail_json(msg=str(error))
     except (ClientError, BotoCoreError) as error:

@@ -202,6 +202,7 @@ msg:
 """
 
 try:
+    from ansible.module_utils.dynabridge.aws.proxies import tell
     from botocore.exceptions import BotoCoreError, ClientError
 except ImportError:
     pass  # AnsibleAWSModule says so
@@ -434,7 +435,7 @@ def main() -> None:
     if days is not None and not 1 <= days <= 35:
         module.fail_json(msg=f"recovery_period_days is {days}, allowed is 1 to 35")
     try:
-        outcome = run(module.client("dynamodb"), params, module.check_mode)
+        outcome = run(tell(module.client("dynamodb")), params, module.check_mode)
     except TableMissing:
         region = module.region
         module.fail_json(msg=f"table {name} is not there in region {region}, run deploy.yml --tags tables")

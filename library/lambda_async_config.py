@@ -99,6 +99,7 @@ config:
 """
 
 try:
+    from ansible.module_utils.dynabridge.aws.proxies import tell
     from botocore.exceptions import BotoCoreError, ClientError
 except ImportError:
     pass  # AnsibleAWSModule says so
@@ -200,7 +201,7 @@ def main() -> None:
     problem = range_problem(params)
     if problem:
         module.fail_json(msg=f"{params['function_name']}: {problem}")
-    config, after = AsyncConfig(module.client("lambda"), params), wanted(params)
+    config, after = AsyncConfig(tell(module.client("lambda")), params), wanted(params)
     try:
         found = config.read()
         before = told(found)

@@ -258,6 +258,7 @@ msg:
 from datetime import UTC, datetime
 
 try:
+    from ansible.module_utils.dynabridge.aws.proxies import tell
     from botocore.exceptions import BotoCoreError, ClientError
 except ImportError:
     pass  # AnsibleAWSModule says so
@@ -544,7 +545,7 @@ def main() -> None:
     work = present if params["state"] == "present" else absent
     try:
         check_params(params, module.check_mode)
-        mappings = Mappings(module.client("lambda"), name, params["wait_timeout"])
+        mappings = Mappings(tell(module.client("lambda")), name, params["wait_timeout"])
         told = work(mappings, params, module.check_mode)
     except DesiredStateError as error:
         module.fail_json(msg=str(error))

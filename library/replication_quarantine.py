@@ -240,6 +240,7 @@ from typing import Any, NamedTuple
 
 with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
     from ansible.module_utils.dynabridge.aws.lost_batches import Collected, Collector, StreamReader, waiting
+    from ansible.module_utils.dynabridge.aws.proxies import tell
     from ansible.module_utils.dynabridge.aws.quarantine import Quarantine
     from ansible.module_utils.dynabridge.aws.replays import Limits, Outcome, Replayer, Store
     from botocore.config import Config
@@ -287,11 +288,11 @@ def connect(module: AnsibleAWSModule) -> Clients:
     patient = Config(read_timeout=module.params["timeout"], retries={"total_max_attempts": 1})
     many = Config(max_pool_connections=16, retries={"mode": "standard", "max_attempts": 10})
     return Clients(
-        s3=module.client("s3", config=many),
-        sqs=module.client("sqs"),
-        functions=module.client("lambda", config=patient),
-        kinesis=module.client("kinesis"),
-        streams=module.client("dynamodbstreams"),
+        s3=tell(module.client("s3", config=many)),
+        sqs=tell(module.client("sqs")),
+        functions=tell(module.client("lambda", config=patient)),
+        kinesis=tell(module.client("kinesis")),
+        streams=tell(module.client("dynamodbstreams")),
     )
 
 

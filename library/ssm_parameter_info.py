@@ -92,6 +92,7 @@ missing:
 from datetime import UTC
 
 try:
+    from ansible.module_utils.dynabridge.aws.proxies import tell
     from botocore.exceptions import BotoCoreError, ClientError
 except ImportError:
     pass  # AnsibleAWSModule says so
@@ -139,7 +140,7 @@ def main() -> None:
     module = AnsibleAWSModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     names = module.params["names"]
     try:
-        found = read_parameters(module.client("ssm"), names)
+        found = read_parameters(tell(module.client("ssm")), names)
     except (BotoCoreError, ClientError) as error:
         module.fail_json_aws(error, msg=f"cannot read the parameters {', '.join(names)} in {module.region}")
     parameters = [describe(name, found.get(name)) for name in names]

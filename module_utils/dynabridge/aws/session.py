@@ -25,7 +25,7 @@ def client_maker(module: Any) -> MakeClient:
     if not role_arn:
         return lambda *arguments, **more: tell(module.client(*arguments, **more))
     return under_role(
-        module.client("sts"),
+        tell(module.client("sts")),
         role_arn,
         module.params.get("profile"),
         module.params.get("region"),
