@@ -128,6 +128,7 @@ given:
 """
 
 try:
+    from ansible.module_utils.dynabridge.aws.proxies import tell
     from botocore.exceptions import BotoCoreError, ClientError
 except ImportError:
     pass  # AnsibleAWSModule says so
@@ -147,7 +148,7 @@ def main() -> None:
     module = AnsibleAWSModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     vpc_id = module.params["vpc_id"]
     try:
-        ec2 = module.client("ec2")
+        ec2 = tell(module.client("ec2"))
         network = network_of(ec2, module.params["side"])
         given = given_network(ec2, vpc_id) if vpc_id else NO_VPC
     except (BotoCoreError, ClientError) as error:
