@@ -9,16 +9,43 @@ AWS behaviour this patch stands for (Amazon EC2 API Reference):
 - an Elastic IP address can be found by what it is associated with, and cannot be released while it is;
 - DescribeInstances, DescribeAddresses, DescribeNetworkInterfaces and DescribeKeyPairs honour their filters;
 - an imported key pair has the fingerprint of its key;
-- instance attributes and metadata options can be read back and modified.
+- instance attributes and metadata options can be read back and modified;
+- the root disk is as the launch asks for it;
+- functions in a VPC have interfaces there, which stay for a while after them;
+- a subnet, group, route table or internet gateway that is in use cannot be removed;
+- DescribeVpcEndpoints honours its filters and shows the groups.
 
 All state lies in the emulator's own stores, so its reset clears it; there is no `reset` here.
 """
 
-from . import addresses, attributes, instances, interfaces, key_pairs, nat_gateways, queries
+from . import (
+    addresses,
+    attributes,
+    dependencies,
+    endpoints,
+    function_interfaces,
+    instances,
+    interfaces,
+    key_pairs,
+    nat_gateways,
+    queries,
+)
+
+PARTS = (
+    addresses,
+    attributes,
+    instances,
+    interfaces,
+    key_pairs,
+    nat_gateways,
+    function_interfaces,
+    dependencies,
+    endpoints,
+)
 
 
 def install(side) -> None:
     actions = {}
-    for part in (addresses, attributes, instances, interfaces, key_pairs, nat_gateways):
+    for part in PARTS:
         actions.update(part.actions(side))
     queries.serve(actions)

@@ -6,7 +6,7 @@ import re
 
 from ministack.services import ec2
 
-from . import addresses, attributes, interfaces, key_pairs
+from . import addresses, attributes, disks, interfaces, key_pairs
 from .queries import Refused, check_filters, found, given, meets, truth
 
 EMPTY_NAMES = re.compile(r"<(dnsName|ipAddress|keyName)></\1>")
@@ -123,6 +123,7 @@ def _complete(instance: dict, params: dict, specifications: list[dict]) -> None:
         }
     )
     instance["Placement"]["AvailabilityZone"] = primary["AvailabilityZone"]
+    disks.as_launched(instance, params)
     asked, subnet = specifications[0].get("public"), ec2._subnets[primary["SubnetId"]]
     public = subnet["MapPublicIpOnLaunch"] if asked is None else asked.lower() == "true"
     addresses.show_on(primary, ec2._random_ip("54.") if public else None)
