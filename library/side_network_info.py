@@ -81,7 +81,7 @@ network:
       type: list
       elements: dict
     endpoints:
-      description: VPC endpoints, with C(service) and C(state).
+      description: VPC endpoints, with C(service), C(state) and C(places), their route tables or subnets.
       returned: always
       type: list
       elements: dict

@@ -74,6 +74,12 @@ def surplus(planned: dict[str, Any], network: dict[str, list[dict]]) -> dict[str
     }
 
 
+def misplaced(planned: dict[str, Any], endpoints: list[dict], places: dict[str, list[str]]) -> list[dict]:
+    """Endpoints in other places than planned: ec2_vpc_endpoint does not move them. places: by type, what they are to be in."""
+    wanted = {one["part"]: sorted(places[one["type"]]) for one in planned["endpoints"]}
+    return [one for one in endpoints if one["part"] in wanted and one["places"] != wanted[one["part"]]]
+
+
 def by_part(entries: list[dict], field: str = "id") -> dict[str, str]:
     """Of what side_network_info tells, {part: id}."""
     return {entry["part"]: entry[field] for entry in entries if entry["part"]}

@@ -12,6 +12,7 @@ class FilterModule:
             "dynabridge_network_plan": network.plan,
             "dynabridge_network_missing": network.missing_parts,
             "dynabridge_network_surplus": network.surplus,
+            "dynabridge_network_misplaced": network.misplaced,
             "dynabridge_network_by_part": network.by_part,
             "dynabridge_network_made": network.made,
             "dynabridge_network_service": network.service_name,

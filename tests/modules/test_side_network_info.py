@@ -62,7 +62,12 @@ class FakeEc2:
         return self._answer("RouteTables", [], Filters)
 
     def describe_vpc_endpoints(self, Filters, **_pages):
-        endpoint = {"VpcEndpointId": "vpce-1", "ServiceName": "com.example.cn-north-1.s3", "State": "Available"}
+        endpoint = {
+            "VpcEndpointId": "vpce-1",
+            "ServiceName": "com.example.cn-north-1.s3",
+            "State": "Available",
+            "RouteTableIds": ["rtb-1"],
+        }
         return self._answer("VpcEndpoints", [endpoint], Filters)
 
     def describe_security_groups(self, Filters, **_pages):
@@ -97,6 +102,7 @@ def test_tells_what_bears_the_tag_and_is_there(run_module):
         "id": "nat-1", "name": "n", "part": "nat-a", "state": "available", "subnet_id": "subnet-1",
         "public_ips": ["198.51.100.7"],
     }  # fmt: skip
+    assert network["endpoints"][0]["places"] == ["rtb-1"] and network["endpoints"][0]["state"] == "available"
     assert result["nat_addresses"] == ["198.51.100.7"], "one that is being deleted lets nothing out any more"
     assert result["given"]["exists"] is False
     assert all(filters == [{"Name": "tag:dynabridge", "Values": ["cn"]}] for filters in fake.filters)

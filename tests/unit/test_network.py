@@ -88,6 +88,17 @@ class TestPlan:
             "endpoints": [{"part": "endpoint-ssm"}],
         }
 
+    def test_endpoints_in_other_places(self):
+        """GIVEN a zone more than the endpoint of s3 was made for WHEN planned THEN it is named, and no other."""
+        there = [
+            {"part": "endpoint-s3", "places": ["rtb-1"]},
+            {"part": "endpoint-dynamodb", "places": ["rtb-1", "rtb-2"]},
+            {"part": "endpoint-sqs", "places": ["subnet-1"]},
+            {"part": "endpoint-ssm", "places": []},
+        ]
+        places = {"Gateway": ["rtb-2", "rtb-1"], "Interface": ["subnet-1"]}
+        assert network.misplaced(network.plan(WANTED), there, places) == there[:1]
+
     def test_ids_of_what_was_made(self):
         results = [
             {"item": {"part": "public-a"}, "subnet": {"id": "subnet-1"}},

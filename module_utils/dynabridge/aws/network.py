@@ -89,7 +89,11 @@ DETAILS = {
         "held_by": entry.get("InstanceId") or entry.get("NetworkInterfaceId") or "",
     },
     "route_tables": lambda entry: {"vpc_id": entry["VpcId"]},
-    "endpoints": lambda entry: {"service": entry["ServiceName"], "state": _state(entry)},
+    "endpoints": lambda entry: {
+        "service": entry["ServiceName"],
+        "state": _state(entry),
+        "places": sorted([*entry.get("RouteTableIds", []), *entry.get("SubnetIds", [])]),
+    },
     "security_groups": lambda entry: {"group_name": entry["GroupName"], "vpc_id": entry["VpcId"]},
     "instances": lambda entry: {
         "state": _state(entry),
