@@ -3,6 +3,7 @@
 
 import json
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -14,9 +15,15 @@ from pathlib import Path
 from tests.local_pair import REPOSITORY
 from tests.proxy_world.network import Network
 
-USER = "proxy"  # of Debian's squid
+USERS = ("proxy", "squid")  # Debian's, and others'
 SECONDS = 20.0
 ROLE = REPOSITORY / "roles" / "squid_proxy"
+
+
+def user() -> str:
+    """Whom squid runs as on this machine."""
+    known = {entry.pw_name for entry in pwd.getpwall()}
+    return next(name for name in USERS if name in known)
 
 
 def variables(network: Network, directory: Path, allowed: dict) -> dict:
@@ -31,7 +38,7 @@ def variables(network: Network, directory: Path, allowed: dict) -> dict:
         "squid_proxy_clients": [network.client],
         "squid_proxy_hosts_file": str(directory / "hosts"),
         "squid_proxy_name_servers": [],
-        "squid_proxy__user": USER,
+        "squid_proxy__user": user(),
         "squid_proxy__pid_file": str(directory / "log" / "squid.pid"),
         "squid_proxy__log_dir": str(directory / "log"),
     }
@@ -72,7 +79,7 @@ class Squid:
         """Write what it reads. names: host name -> address, known to this squid alone."""
         log = self.directory / "log"
         log.mkdir()
-        shutil.chown(log, USER, USER)
+        shutil.chown(log, user())
         lines = [f"{address} {name}" for name, address in names.items()]
         (self.directory / "hosts").write_text("\n".join(["127.0.0.1 localhost", *lines, ""]))
         render(self.configuration, variables(self.network, self.directory, allowed))
