@@ -43,6 +43,7 @@ class LocalPair:
             "DYNABRIDGE_LOCAL_DIR": str(self.directory),
             "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"),
             "ANSIBLE_NOCOLOR": "1",
+            "PYTHONPATH": str(REPOSITORY / "tests" / "quick_imports"),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         }
 

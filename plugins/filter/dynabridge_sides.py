@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Filters over the sides: the environment of a side, a region's partition, the sides of the local AWS."""
 
+import functools
 import json
 from pathlib import Path
 
@@ -103,6 +104,7 @@ def partition(region):
         ) from error
 
 
+@functools.cache
 def _resolver():
     # Not botocore's session: that one fails on an AWS_PROFILE of the shell that does not exist.
     return EndpointResolver(create_loader().load_data("endpoints"))

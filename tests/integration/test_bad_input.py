@@ -106,6 +106,7 @@ def test_nonsense_variables(empty, tmp_path):
         "dynabridge_max_clock_skew_seconds": 86401,
         "dynabridge_tombstones_table": "a table",
         "dynabridge_alarm_topic_arn": "operators",
+        "dynabridge_private_path": "perhaps",
         "dynabridge_tables": [
             {"name": "orders", "names": {"cn": "orders", "sg": "orders"}, "stamping": "bridge"},
             {"name": "user", "names": names, "replicate": True},
@@ -120,6 +121,7 @@ def test_nonsense_variables(empty, tmp_path):
         "dynabridge_max_clock_skew_seconds is 86401, but must be a number from 0 to 86400. Correct it in the inventory.",
         "dynabridge_tombstones_table is 'a table', but a table takes 3 to 255 letters, digits",
         "Side cn: dynabridge_alarm_topic_arn is 'operators', but its alarms can call only a topic of its own region",
+        "dynabridge_private_path is 'perhaps', but must be true or false. Correct it in the inventory.",
         "table 'orders': stamping is 'bridge', but must be application (its writers stamp what they write) or managed",
         "table 'user': key_schema has no hash key. Give hash: {name: ..., type: S, N or B}.",
         "dynabridge_tables has 'user' twice: give each table its own name.",
@@ -301,7 +303,7 @@ def test_table_missing(bridge, key):
         sentence = f"TableUnavailable: table {side.table} cannot be read or written (ResourceNotFoundException)"
         eventually(lambda: side.logged(RECEIVER, since, sentence, "run deploy.yml for this side"))
         eventually(lambda: side.problem(RECEIVER))
-        deploys(side.pair, "--limit", "sg", "--tags", "tables,sender")
+        deploys(side.pair, "--limit", "sg", "--tags", "tables,sender,change_capture")
         eventually(lambda: side.item(key) == written)
 
 
@@ -317,7 +319,7 @@ def test_stream_disabled(bridge, key):
     seen = deploys(side.pair, "--limit", "cn", "--tags", "tables", "--check", "--diff")
     assert re.search(r"\+\s+stream_view_type: NEW_AND_OLD_IMAGES", seen), seen
     assert not stream().get("StreamEnabled"), "check mode changes nothing"
-    deploys(side.pair, "--limit", "cn", "--tags", "tables,sender")
+    deploys(side.pair, "--limit", "cn", "--tags", "tables,sender,change_capture")
     assert stream() == {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
     bridge.replicates(key)
 
