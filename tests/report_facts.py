@@ -43,6 +43,7 @@ def direction(name, total, start, seconds, late, pause=0.0, missing=0):
         "direction": name,
         "loaded": {
             "loaded": total,
+            "run_id": f"{name.partition(' ')[0]}-1795000000000",
             "started_at": start,
             "ended_at": written[-1][0],
             "seconds": round(written[-1][0] - start, 3),
@@ -72,7 +73,6 @@ def load_facts(comparison=None, sides=2, total=100_000, seconds=329.0, missing=0
         "processes": 5,
         "rate": 0,
         "share": 1,
-        "run_id": "cn-north-1-1795000000000",
         "comparisons": [comparison or EQUAL],
         "directions": ways[:sides],
     }

@@ -28,7 +28,7 @@ WIDTHS = tuple(step * scale for scale in (1, 10, 100, 1000, 10_000) for step in 
 def document(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Of a load test.
 
-    facts: what was asked for (``table``, ``operation``, ``items``, ``processes``, ``rate``, ``share``, ``run_id``),
+    facts: what was asked for (``table``, ``operation``, ``items``, ``processes``, ``rate``, ``share``),
     ``comparisons``: results of dynamodb_compare_info, and ``directions``: each with ``direction``, ``loaded`` (result of
     dynamodb_load) and ``replicated`` (of replication_progress).
     """
@@ -36,7 +36,7 @@ def document(facts: Mapping[str, Any]) -> dict[str, Any]:
     began = min(way["loaded"]["started_at"] for way in ways)
     directions = [_direction(way, began) for way in ways]
     compared = [{name: found.get(name) for name in ("equal", "differing", "summary")} for found in facts["comparisons"]]
-    asked = ("table", "operation", "items", "processes", "rate", "share", "run_id")
+    asked = ("table", "operation", "items", "processes", "rate", "share")
     return {
         "version": VERSION,
         "kind": KIND,
@@ -63,6 +63,7 @@ def _direction(way: Mapping[str, Any], began: float) -> dict[str, Any]:
     lags = lag_percentiles(written, arrived, (*PERCENTS, 100))
     return {
         "direction": way["direction"],
+        "run_id": loaded["run_id"],
         "loaded": loaded["loaded"],
         "replicated": replicated["replicated"],
         "expected": replicated["expected"],

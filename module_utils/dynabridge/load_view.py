@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .report_figures import every, figure, label, number
+from .report_figures import every, figure, label, number, words
 
 SECONDS = "seconds since the load began"
 ROWS = 12  # of the tables that stand for a chart
@@ -42,7 +42,7 @@ def _lead(document: Mapping[str, Any]) -> str:
     processes = document["processes"]
     return (
         f"{number(document['items'])} items by each of {processes} process{'es' if processes != 1 else ''} a loading side"
-        f" {DONE[document['operation']]}{share}, {pace}. Run {document['run_id']}."
+        f" {DONE[document['operation']]}{share}, {pace}."
     )
 
 
@@ -100,7 +100,8 @@ def _directions(document: Mapping[str, Any]) -> dict[str, Any]:
                 "cells": [figure(document, f"directions.{index}.{path}", decimals, unit) for index in indexes],
             }
             for name, path, decimals, unit in rows
-        ],
+        ]
+        + [{"label": "run", "cells": [words(document, f"directions.{index}.run_id") for index in indexes]}],
     }
 
 

@@ -20,7 +20,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.dates import AutoDateLocator, date2num, num2date
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import Formatter, FuncFormatter, MaxNLocator
 
 logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
 
@@ -152,7 +152,18 @@ class Kind(NamedTuple):
 
 def _numbers(axis: Any, count: int) -> None:
     axis.set_major_locator(MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]))
-    axis.set_major_formatter(FuncFormatter(lambda value, _place: point(value)))
+    axis.set_major_formatter(Ticks())
+
+
+class Ticks(Formatter):
+    """Numbers of an axis, all with as many decimals as the one that needs most."""
+
+    def __call__(self, value: float, pos: Any = None) -> str:
+        return point(value)
+
+    def format_ticks(self, values: Any) -> list[str]:
+        decimals = next((some for some in range(4) if all(abs(round(one, some) - one) < 1e-9 for one in values)), 4)
+        return [f"{one:,.{decimals}f}" for one in values]
 
 
 def _lines(axes: Axes, chart: Mapping[str, Any], panel: Mapping[str, Any], size: Size) -> None:
@@ -162,7 +173,7 @@ def _lines(axes: Axes, chart: Mapping[str, Any], panel: Mapping[str, Any], size:
         if chart.get("steps") and xs:
             xs, ys = [0, *xs], [ys[0], *ys]
         style = "steps-pre" if chart.get("steps") else "default"
-        (line,) = axes.plot(xs, ys, drawstyle=style, **_look(series), gid=f"line-{index}")
+        (line,) = axes.plot(xs, ys, drawstyle=style, **_look(series), gid=f"line-{index}", clip_on=False)
         lines.append(line)
         if len(xs) == 1:
             line.set_marker("o")

@@ -3,6 +3,17 @@
 
 import math
 from datetime import UTC, datetime
+from pathlib import Path
+
+import ansible.module_utils
+
+KIT = str(Path(__file__).resolve().parents[2] / "module_utils")
+if KIT not in ansible.module_utils.__path__:
+    ansible.module_utils.__path__.append(KIT)
+
+from ansible.module_utils.dynabridge.curves import chained, thin  # noqa: E402  after the path
+
+POINTS = 200
 
 
 def facts(loads, backup, name, margin):
@@ -14,6 +25,8 @@ def facts(loads, backup, name, margin):
     _first, second = loads["puts"]
     written = [load for kind in ("puts", "updates", "deletes") for load in loads[kind]]
     last = max(load["ended_at"] for load in written)
+    began = loads["puts"][0]["started_at"]
+    curve = thin(chained(load["curve"] for load in written), POINTS)
     return {
         "table": name,
         "counts": {kind: sum(load["loaded"] for load in loads[kind]) for kind in ("puts", "updates", "deletes")},
@@ -24,6 +37,8 @@ def facts(loads, backup, name, margin):
         "backup_moment": backup["moment"],
         "backup_items": backup["items"],
         "backup_in_load": second["started_at"] <= _seconds(backup["moment"]) <= second["ended_at"],
+        "backup_second": round(_seconds(backup["moment"]) - began, 3),
+        "written": [[round(when - began, 3), count] for when, count in curve],
         "last_write": _iso(last),
         # Captured changes have whole seconds, rounded down: everything of second s was written before s + 1.
         "moment": _iso(math.floor(last) + 1 + math.ceil(float(margin))),

@@ -59,15 +59,25 @@ def drill(bridge, tmp_path, *arguments, code=0):
     return result.stdout
 
 
+def reported(folder, side, record):
+    """Figures, page and charts lie on this machine, and the figures are those of the record."""
+    (path,) = folder.glob(f"drill-*-{side.name}.json")
+    figures = json.loads(path.read_text())
+    assert figures["ok"] and figures["drills"][0]["rto_seconds"] == record["rto_seconds"]
+    assert figures["history"][-1]["began"] == record["began"]
+    assert path.with_suffix(".html").is_file() and len(list(folder.glob(f"{path.stem}-*.png"))) == 3
+
+
 def test_a_drill_of_both_sides_is_good_and_leaves_a_record_and_nothing_else(backed_up, tmp_path):
     """GIVEN verified backups WHEN drilled THEN verified within the limits; the scratch tables are gone, the records stay."""
     output = said(drill(backed_up, tmp_path))
     for side in (backed_up.cn, backed_up.sg):
         record = records(side, side.table)[-1]
+        reported(tmp_path, side, record)
         assert record["ok"] and record["rows"] >= 3 and record["report"]["verification"]["equal"]
         assert 0 < record["rto_seconds"] < 600 and 0 <= record["rpo_seconds"] < 900
         assert re.fullmatch(rf"{side.table}-drill-\d{{8}}T\d{{6}}Z", record["target_table"])
-        assert f"table {side.table}: {record['rows']} rows as they were at" in output
+        assert f"table {side.table}: {record['rows']:,} rows as they were at" in output
         assert scratch_tables(side) == []
 
 

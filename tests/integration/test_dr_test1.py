@@ -32,6 +32,8 @@ def plays(pair, tmp_path, command, timeout):
     assert result.returncode == 0, result.stdout + result.stderr
     (path,) = tmp_path.glob("test1-*.json")
     report = json.loads(path.read_text())
+    assert path.with_suffix(".html").is_file() and len(list(tmp_path.glob("test1-*.png"))) == 3
+    assert report["ways"][0]["rto_met"] and report["written"][-1][1] == sum(report["counts"].values())
     assert report["ok"] and report["backup_in_load"]
     shown = " ".join(result.stdout.split())
     for line in report["text"]:

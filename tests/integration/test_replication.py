@@ -86,7 +86,7 @@ def test_equal_stamps_are_decided_the_same_way(deployed_pair):
     eventually(lambda: [get(deployed_pair, side, key)["who"]["S"] for side in TABLES] == ["cn", "cn"])
 
 
-def test_2000_items_a_side_with_updates_and_deletes_end_equal(deployed_pair):
+def test_2000_items_a_side_with_updates_and_deletes_end_equal(deployed_pair, tmp_path):
     """GIVEN 2,000 items written on each side at once, then a share updated and deleted THEN the tables are equal."""
     run = [
         "load_test.yml",
@@ -97,11 +97,16 @@ def test_2000_items_a_side_with_updates_and_deletes_end_equal(deployed_pair):
         "-e",
         f"load_test_run_id={uuid.uuid4()}",
     ]
+    reports = tmp_path / "reports"
     for phase in ([], ["update", "0.3"], ["delete", "0.2"]):
         options = ["-e", f"load_test_operation={phase[0]}", "-e", f"load_test_share={phase[1]}"] if phase else []
+        options += ["-e", f"load_test_report_dir={'' if phase else reports}"]
         result = run_playbook(deployed_pair, *run, *options)
         assert result.returncode == 0, result.stdout + result.stderr
         assert "are equal" in result.stdout and "lag p99" in result.stdout
+    (figures,) = (json.loads(path.read_text()) for path in reports.glob("load-*.json"))
+    assert figures["ok"] and [way["samples"][-1][1:] for way in figures["directions"]] == [[2000, 2000]] * 2
+    assert sorted(path.suffix for path in reports.iterdir()) == [".html", ".json", ".png", ".png", ".png"]
     assert metric_names(deployed_pair, "cn") >= {"Total_loaded", "Total_replicated", "Updated_count", "Replication_lag"}
 
 

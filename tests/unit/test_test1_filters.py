@@ -16,7 +16,8 @@ BACKUP = {"id": "1", "moment": "2026-11-18T11:06:52Z", "items": 70}  # 12 s afte
 
 
 def run(began, ended, loaded):
-    return {"started_at": BEGAN + began, "ended_at": BEGAN + ended, "loaded": loaded}
+    curve = [[BEGAN + began, 0], [BEGAN + ended, loaded]]
+    return {"started_at": BEGAN + began, "ended_at": BEGAN + ended, "loaded": loaded, "curve": curve}
 
 
 def known(backup=BACKUP):
@@ -37,6 +38,7 @@ def test_the_moment_is_after_the_last_write():
     found = known()
     assert found["last_write"] == "2026-11-18T11:07:05.700Z" and found["moment"] == "2026-11-18T11:07:07.000Z"
     assert found["counts"] == {"puts": 100, "updates": 10, "deletes": 4} and found["backup_in_load"]
+    assert found["written"][0] == [0, 0] and found["written"][-1] == [25.7, 114] and found["backup_second"] == 12
 
 
 @pytest.mark.parametrize("moment", ["2026-11-18T11:06:50Z", "2026-11-18T11:07:02Z"])
