@@ -68,6 +68,7 @@ class Opened:
 
     def __init__(self, browser, path, scheme, size):
         self.page = browser.new_page(viewport=size, color_scheme=scheme)
+        self.page.set_default_timeout(120_000)  # a machine with much else to do
         self.said, self.asked = [], []
         self.page.on("console", lambda message: self.said.append(message.text))
         self.page.on("pageerror", lambda error: self.said.append(str(error)))
