@@ -98,8 +98,9 @@ def _proxy(name, variables):
     }
 
 
-def peers(hostvars, groups, side, peer):
+def peers(hostvars, groups, sides, side):
     """Addresses by which the peer's traffic leaves: as its own host knows them in this play, or as this side's was told."""
+    peer = sides.get(side, {}).get("peer")
     known = ((groups.get(peer), "dynabridge_nat_addresses"), (groups.get(side), "dynabridge_peer_nat_addresses"))
     for hosts_of, variable in known:
         found = hostvars[hosts_of[0]].get(variable) if hosts_of else None

@@ -3,51 +3,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
-import ssl
-import threading
-
 import pytest
 from ansible.modules import proxy_check_info
 
 from tests.proxy_world.authority import make_authority
+from tests.proxy_world.fake_proxy import FakeProxy
 
 HOSTS = ["dynamodb.cn-north-1.example.com", "kinesis.cn-north-1.example.com"]
 FOREIGN = {"another region": "kinesis.sg.example.com", "another service": "sqs.cn-north-1.example.com"}
-
-
-class FakeProxy:
-    """answer: gives the status for a request line such as ``CONNECT host:443``."""
-
-    def __init__(self, certificate, answer):
-        self.answer, self.asked = answer, []
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self._trust = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._trust.load_cert_chain(certificate)
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self._server.getsockname()[1]}"
-
-    def close(self) -> None:
-        self._server.close()
-
-    def _serve(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                caller, _address = self._server.accept()
-                threading.Thread(target=self._handle, args=(caller,), daemon=True).start()
-
-    def _handle(self, caller) -> None:
-        with caller, contextlib.suppress(OSError):
-            request = caller.recv(65536).decode().split(" HTTP/1.1")[0]
-            self.asked.append(request)
-            status = self.answer(request)
-            caller.sendall(f"HTTP/1.1 {status}\r\n\r\n".encode())
-            if status.startswith("200") and request.startswith("CONNECT"):
-                self._trust.wrap_socket(caller, server_side=True).close()
 
 
 @pytest.fixture(scope="module")
@@ -62,12 +25,9 @@ def check(run_module, authority):
     bundle, certificate = authority
 
     def run(answer, **params):
-        proxy = FakeProxy(certificate, answer)
-        try:
+        with FakeProxy(certificate, answer) as proxy:
             given = {"allowed": HOSTS, "foreign": FOREIGN, "ca_file": str(bundle), "timeout": 10, **params}
             return run_module(proxy_check_info, proxy=proxy.address, **given), proxy.asked
-        finally:
-            proxy.close()
 
     return run
 

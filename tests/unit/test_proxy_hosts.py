@@ -162,4 +162,5 @@ class TestProxies:
     def test_clients_are_the_peers_ways_out(self, hostvars, found):
         """GIVEN the peer's own host in the play, or what this side was told of it THEN its addresses are the clients."""
         groups = {"sg": [name for name in hostvars if name == "a"], "cn": [name for name in hostvars if name == "b"]}
-        assert FILTERS["dynabridge_proxy_peers"](hostvars, groups, "cn", "sg") == found
+        assert FILTERS["dynabridge_proxy_peers"](hostvars, groups, SIDES, "cn") == found
+        assert FILTERS["dynabridge_proxy_peers"](hostvars, groups, SIDES, "") == []
