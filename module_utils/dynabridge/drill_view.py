@@ -15,6 +15,7 @@ MET = {True: "met", False: "MISSED", None: "not known"}
 YES = {True: "yes", False: "no", None: "not known"}
 ROWS = 12
 BESIDE = 2
+TILED = 2
 NEAR = 3
 
 
@@ -23,7 +24,7 @@ def drill_view(document: Mapping[str, Any]) -> dict[str, Any]:
     drills = document["drills"]
     good = sum(drill["ok"] for drill in drills)
     paths = {f"drills.{index}": drill["table"] for index, drill in enumerate(drills)}
-    drawn = _worst(document, paths)
+    drawn = _worst(document, paths, DRAWN)
     charts = [_targets(document, drawn), _phases(document, drawn), _history(document, list(drawn.values()))]
     return {
         "title": f"Drill of side {document['side']}",
@@ -35,7 +36,7 @@ def drill_view(document: Mapping[str, Any]) -> dict[str, Any]:
         },
         "notes": [f"{drill['table']}: {problem}" for drill in drills for problem in drill["problems"]]
         + [f"{drill['table']} lacks: {thing}" for drill in drills for thing in drill["lacks"]],
-        "tiles": _tiles(document, drawn),
+        "tiles": _tiles(document, _worst(document, paths, TILED)),
         "tables": _drills(document, paths),
         "charts": [chart for chart in charts if chart["panels"]],
     }
@@ -67,20 +68,20 @@ def lost_table_view(document: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _worst(document: Mapping[str, Any], paths: Mapping[str, str]) -> dict[str, str]:
-    """What is drawn: those that failed, then those that took longest, in the order of the document."""
+def _worst(document: Mapping[str, Any], paths: Mapping[str, str], most: int) -> dict[str, str]:
+    """What is shown first: those that failed, then those that took longest, in the order of the document."""
 
     def badness(path: str) -> tuple[bool, float]:
         drill = at(document, path)
         return drill["ok"], -(drill["rto_seconds"] or 0)
 
-    chosen = set(sorted(paths, key=badness)[:DRAWN])
+    chosen = set(sorted(paths, key=badness)[:most])
     return {path: name for path, name in paths.items() if path in chosen}
 
 
 def _tiles(document: Mapping[str, Any], paths: Mapping[str, str]) -> list[dict[str, Any]]:
     tiles = []
-    for path, name in list(paths.items())[:2]:
+    for path, name in list(paths.items())[:TILED]:
         for short in ("rto", "rpo"):
             limit, met = at(document, f"{path}.limits.{short}_seconds"), at(document, f"{path}.{short}_met")
             note = f"{name}: target {number(limit)} s, {MET[met]}"

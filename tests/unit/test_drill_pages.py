@@ -64,7 +64,7 @@ def test_of_many_tables_the_worst_are_drawn_and_all_are_listed():
     drills[0] = record("t0", BEGAN, report=None, failure="gone")
     shown = drill_view(drill_document({"side": "cn", "drills": drills, "history": drills}))
     assert [panel["title"] for panel in charts(shown)["phases"]["panels"]] == ["t4", "t5", "t6", "t7", "t8"]
-    assert DRAWN == 6
+    assert DRAWN == 6 and {tile["note"].partition(":")[0] for tile in shown["tiles"]} == {"t0", "t8"}
     assert [column for table in shown["tables"] for column in table["columns"]] == [f"t{number}" for number in range(9)]
 
 
