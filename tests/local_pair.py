@@ -12,6 +12,7 @@ from pathlib import Path
 import boto3
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+QUICK_IMPORTS = str(REPOSITORY / "tests" / "quick_imports")
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class LocalPair:
             "DYNABRIDGE_LOCAL_DIR": str(self.directory),
             "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"),
             "ANSIBLE_NOCOLOR": "1",
-            "PYTHONPATH": str(REPOSITORY / "tests" / "quick_imports"),
+            "PYTHONPATH": QUICK_IMPORTS,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration import test_deploy, test_dr_drill, test_dr_test1, test_teardown
+from tests.integration import test_deploy, test_dr_drill, test_dr_test1, test_molecule_default, test_teardown
 from tests.local_pair import REPOSITORY, run_playbook, started_pair
 
 # In this order: each page finds what the ones before it left.
@@ -36,7 +36,7 @@ PAGES = (
 NEEDS_AWS = ("inventories/cn", "inventories/sg")
 # A playbook that runs for a minute is not run twice: these commands are run by another test, which also looks at what they do.
 RUN_ELSEWHERE = {
-    *(test_deploy.CHECK, test_deploy.CHECK_DIFF),
+    *(test_deploy.CHECK, test_molecule_default.CHECK_DIFF),
     *(test_dr_drill.DRILL, test_dr_test1.TEST),
     *(test_teardown.CHECK, test_teardown.PLAIN, test_teardown.DATA, test_teardown.EVERYTHING),
 }
