@@ -30,10 +30,6 @@ options:
     description: Epoch seconds at which the emergency began.
     type: float
     required: true
-  history:
-    description: Folder of the bucket that keeps the report for good, as V(drills). Only the restore's own when empty.
-    type: str
-    default: ''
   dest:
     description: Directory of this machine for the report. None when empty.
     type: str
@@ -90,7 +86,7 @@ with suppress(ImportError):  # without botocore AnsibleAWSModule says what is mi
 
 from ansible.module_utils.dynabridge.arguments import PLACE, PLAN
 from ansible.module_utils.dynabridge.errors import DynabridgeError, SettingsError
-from ansible.module_utils.dynabridge.restore_layout import REPORT, folder_of, history_key, run_of
+from ansible.module_utils.dynabridge.restore_layout import REPORT, folder_of, run_of
 from ansible.module_utils.dynabridge.restore_plan import plan_from
 from ansible.module_utils.dynabridge.restore_report import report_lines, report_of
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
@@ -102,19 +98,15 @@ ARGUMENT_SPEC = {
     "steps": {"type": "list", "elements": "dict", "default": []},
     "verification": {"type": "dict", "default": {}},
     "began": {"type": "float", "required": True},
-    "history": {"type": "str", "default": ""},
     "dest": {"type": "str", "default": ""},
 }
 
 
 def keep(report: dict[str, Any], objects: Any, run: str, params: dict[str, Any]) -> list[str]:
     """Write the report where it belongs; gives the places."""
-    keys = [folder_of(run) + REPORT]
-    if params["history"]:
-        keys.append(history_key(params["history"], report["table"], report["ended"]))
-    for key in keys:
-        objects.put_json(key, report)
-    places = [f"s3://{objects.bucket}/{key}" for key in keys]
+    key = folder_of(run) + REPORT
+    objects.put_json(key, report)
+    places = [f"s3://{objects.bucket}/{key}"]
     if params["dest"]:
         path = Path(params["dest"]) / f"restore_{run}.json"
         try:
