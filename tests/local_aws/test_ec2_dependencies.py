@@ -115,7 +115,7 @@ def test_endpoints_are_filtered(network):
 
 
 def test_the_root_disk_is_as_asked_for(network):
-    """AWS: BlockDeviceMapping of RunInstances sets size, type and encryption of the root disk."""
+    """AWS: BlockDeviceMapping of RunInstances sets size, type and encryption of the root disk, which goes with the instance."""
     disk = {"VolumeSize": 20, "VolumeType": "gp2", "Encrypted": True}
     instance = network.run(SubnetId=network.subnet, BlockDeviceMappings=[{"DeviceName": "/dev/xvda", "Ebs": disk}])
 
@@ -123,3 +123,5 @@ def test_the_root_disk_is_as_asked_for(network):
     (shown,) = network.ec2.describe_volumes(VolumeIds=[volume])["Volumes"]
     assert (shown["Size"], shown["VolumeType"], shown["Encrypted"]) == (20, "gp2", True)
     assert shown["AvailabilityZone"] == instance["Placement"]["AvailabilityZone"]
+    network.ec2.terminate_instances(InstanceIds=[instance["InstanceId"]])
+    assert refusal(network.ec2.describe_volumes, VolumeIds=[volume]) == "InvalidVolume.NotFound"

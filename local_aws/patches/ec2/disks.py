@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The root disk of an instance is as RunInstances asks for it: size, type, encryption; and in the instance's zone."""
+"""The root disk of an instance is as RunInstances asks for it, in the instance's zone, and goes with it."""
 
 from ministack.services import ec2
 
@@ -21,6 +21,12 @@ def as_launched(instance: dict, params: dict) -> None:
             )
             kept = not truth(params, f"{prefix}DeleteOnTermination", True)
             mapping["Ebs"]["DeleteOnTermination"] = not kept
+
+
+def release(instance: dict) -> None:
+    for mapping in instance["BlockDeviceMappings"]:
+        if mapping["Ebs"].get("DeleteOnTermination", True):
+            ec2._volumes.pop(mapping["Ebs"]["VolumeId"], None)
 
 
 def _asked(params: dict, device: str) -> str | None:

@@ -187,6 +187,7 @@ def terminate_instances(params):
     if response[0] == 200:
         for identifier in identifiers:
             _release_interfaces(identifier)
+            disks.release(ec2._instances[identifier])
     return response
 
 
