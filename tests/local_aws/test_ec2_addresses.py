@@ -34,6 +34,15 @@ def test_nat_gateway_has_its_address(network):
     assert bound["AssociationId"] == shown["AssociationId"]
 
 
+def test_public_addresses_are_nobodys(pair):
+    """An address of the local AWS is of a block for documentation (RFC 5737), each side's of its own."""
+    for side, block in (("cn", "203.0.113.0/24"), ("sg", "198.51.100.0/24")):
+        ec2 = pair.client(side, "ec2")
+        address = ec2.allocate_address(Domain="vpc")
+        ec2.release_address(AllocationId=address["AllocationId"])
+        assert ipaddress.ip_address(address["PublicIp"]) in ipaddress.ip_network(block)
+
+
 def test_nat_gateway_holds_its_address_until_it_is_deleted(network):
     """AWS: an address in use is neither given to another NAT gateway nor released."""
     address, gateway = network.nat_gateway()

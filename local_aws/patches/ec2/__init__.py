@@ -15,6 +15,8 @@ AWS behaviour this patch stands for (Amazon EC2 API Reference):
 - a subnet, group, route table or internet gateway that is in use cannot be removed;
 - DescribeVpcEndpoints honours its filters and shows the groups.
 
+No behaviour of AWS's: public addresses come from the blocks for documentation.
+
 All state lies in the emulator's own stores, so its reset clears it; there is no `reset` here.
 """
 
@@ -28,6 +30,7 @@ from . import (
     interfaces,
     key_pairs,
     nat_gateways,
+    public_addresses,
     queries,
 )
 
@@ -41,6 +44,7 @@ PARTS = (
     function_interfaces,
     dependencies,
     endpoints,
+    public_addresses,
 )
 
 
