@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Public addresses that belong to nobody.
 
-The emulator makes up addresses of AWS's own ranges, which are real hosts of somebody's. Here they come from the blocks that RFC 5737
-keeps for documentation, one for each side, so that the sides' addresses differ and a connection by mistake leads nowhere.
+The emulator makes up addresses of AWS's own ranges, which are real hosts of somebody's. Here they come from the blocks that
+RFC 5737 keeps for documentation, one for each side: the sides' addresses differ, and a connection by mistake leads nowhere.
 """
 
 import ipaddress
