@@ -40,6 +40,10 @@ RUN_ELSEWHERE = {
     *(test_dr_drill.DRILL, test_dr_test1.TEST),
     *(test_teardown.CHECK, test_teardown.PLAIN, test_teardown.DATA, test_teardown.EVERYTHING),
 }
+# What tools expect at the top beside the verbs: tests/house/test_ecosystem.py.
+NO_VERBS = {"execution-environment.yml", "requirements.yml"}
+# Tools that are none of the requirements: what their commands name must be there.
+NOT_INSTALLED = ("ansible-builder", "ansible-galaxy", "pre-commit")
 TEXTS = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md")])
 
 
@@ -84,7 +88,7 @@ def test_what_is_run_elsewhere_stands_on_a_page():
 
 
 def test_every_verb_has_its_page():
-    verbs = {path.stem for path in REPOSITORY.glob("*.yml") if not path.stem.startswith(".")}
+    verbs = {path.stem for path in REPOSITORY.glob("*.yml") if path.name not in NO_VERBS}
     assert verbs == {path.stem for path in (REPOSITORY / "docs" / "playbooks").glob("*.md")} == set(PAGES)
 
 
@@ -109,6 +113,12 @@ def check(words: list[str], tmp_path: Path) -> None:
         assert run.returncode == 0, run.stderr
     elif words[:2] == ["molecule", "test"]:
         pass  # tests/integration/test_molecule_default.py and tests/host/test_molecule_squid.py
+    elif words[0] == "ansible-inventory":
+        run = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+        assert run.returncode == 0, run.stderr
+    elif words[0] in NOT_INSTALLED or words[:3] == ["python", "-m", "pytest"]:
+        missing = [word for word in words if re.search(r"/|\.ya?ml$", word) and not (REPOSITORY / word).exists()]
+        assert not missing, f"{words}: there is no {missing}"
     elif words[0] == "python":
         assert (REPOSITORY / words[1]).is_file(), words
     else:
