@@ -57,7 +57,7 @@ def started_cloud(path):
     with pytest.MonkeyPatch.context() as patched:
         for name, value in SETTINGS.items():
             patched.setenv(name, value)
-        process = launch.start(side, listener, directory, uuid.uuid4().hex)
+        process = launch.start(side, [listener], directory, uuid.uuid4().hex)
     listener.close()
     try:
         launch.wait_until_answering(side, process, directory)
