@@ -10,6 +10,7 @@ import yaml
 from dynabridge.aws.counters import DIMENSIONS, PUBLISHED
 from tests.integration.support import FIRST_DEPLOY, eventually
 from tests.local_pair import REPOSITORY, run_playbook, started_pair
+from tests.unit.test_dashboard import check_structure, metrics_of
 
 
 def recap(output: str) -> dict[str, dict[str, int]]:
@@ -157,6 +158,24 @@ def test_alarms_say_what_they_mean(deployed_pair, side):
         (page,) = re.findall(r"See (docs/\S+\.md)\.$", alarm["AlarmDescription"])
         assert (REPOSITORY / page).is_file()
         assert alarm["AlarmDescription"].startswith(f"Side {side}: ")
+
+
+@pytest.mark.parametrize("side", ["cn", "sg"])
+def test_a_dashboard_shows_what_was_deployed(deployed_pair, side):
+    """GIVEN both sides deployed THEN each has a dashboard of its own tables, functions, queues and stream, and of no other."""
+    cloudwatch = deployed_pair.client(side, "cloudwatch")
+    body = json.loads(cloudwatch.get_dashboard(DashboardName=f"dynabridge-{side}")["DashboardBody"])
+    check_structure(body)
+    shown = {(dimension, value) for _namespace, _name, dimension, value in metrics_of(body)}
+    functions = deployed_pair.client(side, "lambda").list_functions()["Functions"]
+    queues = deployed_pair.client(side, "sqs").list_queues()["QueueUrls"]
+    ours = {url.rsplit("/", 1)[-1] for url in queues} & {value for _dimension, value in shown}
+    assert {value for dimension, value in shown if dimension == "FunctionName"} == {
+        function["FunctionName"] for function in functions
+    }
+    assert ours == {value for dimension, value in shown if dimension == "QueueName"} and len(ours) == 4
+    assert {("TableName", f"user-{side}"), ("Table", f"user-{side}")} <= shown
+    assert ("StreamName", f"ddb_replication_stream_{side}") in shown
 
 
 def test_an_alarm_rings_and_calls_the_sides_topic(bridge, key):

@@ -64,6 +64,7 @@ def left(pair, side):
         "log groups": [group["logGroupName"] for group in client["logs"].describe_log_groups()["logGroups"]],
         "rules": [rule["Name"] for rule in client["events"].list_rules()["Rules"]],
         "alarms": [alarm["AlarmName"] for alarm in client["cloudwatch"].describe_alarms()["MetricAlarms"]],
+        "dashboards": [one["DashboardName"] for one in client["cloudwatch"].list_dashboards()["DashboardEntries"]],
     }
 
 
@@ -95,7 +96,7 @@ def test_teardown_in_two_steps(own_pair):
     assert left(own_pair, "cn") == {
         "tables": [], "streams": ["bystander"], "queues": ["bystander"], "parameters": ["/DDBReplication/bystander"],
         "users": ["bystander"], "roles": [], "functions": [], "mappings": [], "buckets": ["bystander"], "log groups": [],
-        "alarms": ["bystander"], "rules": [],
+        "alarms": ["bystander"], "dashboards": [], "rules": [],
     }  # fmt: skip
     assert all(not kind for kind in left(own_pair, "sg").values())
 
