@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every command in the docs is executed: on the local AWS, or, where it needs real accounts, as far as its syntax."""
 
+import functools
 import re
 import shlex
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.aws_commands import problem_of
 from tests.integration import test_deploy, test_dr_drill, test_dr_test1, test_molecule_default, test_teardown
 from tests.local_pair import REPOSITORY, run_playbook, started_pair
 
@@ -44,7 +46,14 @@ RUN_ELSEWHERE = {
 NO_VERBS = {"execution-environment.yml", "requirements.yml"}
 # Tools that are none of the requirements: what their commands name must be there.
 NOT_INSTALLED = ("ansible-builder", "ansible-galaxy", "pre-commit")
-TEXTS = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md")])
+# Not the emergencies, which tests/integration/test_runbooks.py plays, nor the Chinese texts, whose commands are the English ones
+# (test_languages.py).
+TEXTS = sorted(
+    path
+    for pattern in ("*.md", "docs/*.md", "docs/runbooks/alarms/*.md")
+    for path in REPOSITORY.glob(pattern)
+    if not path.name.endswith(".zh.md")
+)
 
 
 def commands(path: Path) -> list[str]:
@@ -116,9 +125,9 @@ def check(words: list[str], tmp_path: Path) -> None:
         )
         assert run.returncode == 0, run.stderr
     elif words[0] == "ansible-playbook":
-        syntax = ["ansible-playbook", *words[1:], "--syntax-check"]
-        run = subprocess.run(syntax, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-        assert run.returncode == 0, run.stderr
+        check_playbook(words[1:])
+    elif words[0] == "aws":
+        assert not problem_of(words)
     elif words[:2] == ["molecule", "test"]:
         pass  # tests/integration/test_molecule_default.py and tests/host/test_molecule_squid.py
     elif words[0] == "ansible-inventory":
@@ -130,4 +139,34 @@ def check(words: list[str], tmp_path: Path) -> None:
     elif words[0] == "python":
         assert (REPOSITORY / words[1]).is_file(), words
     else:
-        assert words[0] in ("aws", "git", "cd", "."), f"{words}: say how this command is to be tested"
+        assert words[0] in ("git", "cd", "."), f"{words}: say how this command is to be tested"
+
+
+def check_playbook(arguments: list[str]) -> None:
+    """Its variables are known; its syntax is the same whatever they and other options say, and is looked at once."""
+    left = iter(arguments)
+    kept: list[str] = []
+    for argument in left:
+        if argument == "-e":
+            name = next(left).partition("=")[0]
+            assert name in known_variables(), f"{arguments}: nothing knows the variable {name}"
+        elif argument == "--tags":
+            next(left)  # tests/docs/test_texts.py knows them
+        elif argument not in ("--check", "--diff", "-b"):
+            kept.append(argument)
+    check_syntax(tuple(kept))
+
+
+@functools.cache
+def check_syntax(arguments: tuple[str, ...]) -> None:
+    command = ["ansible-playbook", *arguments, "--syntax-check"]
+    run = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+
+
+@functools.cache
+def known_variables() -> frozenset[str]:
+    """What playbooks read, roles take and the inventory sets."""
+    patterns = ("playbooks/*.yml", "roles/*/defaults/main.yml", "inventories/group_vars/*/*.yml")
+    texts = [path.read_text(encoding="utf-8") for pattern in patterns for path in REPOSITORY.glob(pattern)]
+    return frozenset(name for text in texts for name in re.findall(r"[a-z_][a-z0-9_]*", text))
