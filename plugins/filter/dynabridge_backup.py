@@ -54,7 +54,7 @@ def backup_alarms(tables, side, hours, days, namespace):
         about = {
             "namespace": namespace,
             "dimensions": {"Table": name},
-            "page": "docs/backups.md",
+            "page": "docs/runbooks/alarms/backups.md",
             "period_seconds": 3600,
         }
         found.append(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Filters for captured changes: which tables, what the function may do, and the alarms."""
 
-PAGE = "docs/capture.md"
+PAGE = "docs/runbooks/alarms/capture.md"
 WATERMARK = "watermark.json"
 
 
