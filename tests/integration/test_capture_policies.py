@@ -67,8 +67,12 @@ def poison(side: Side) -> str:
 
 def read_stream(side: Side) -> str:
     """A mapping asks with the rights of its function; so does who reads again what was given up."""
-    side.write("policy")
-    found = eventually(lambda: side.problem(FUNCTION), 180)
+
+    def refused() -> str:
+        side.write("policy")  # one that came into a batch already begun was read by the rights of before
+        return side.problem(FUNCTION)
+
+    found = eventually(refused)
     side.remove("policy")
     return found
 
