@@ -208,6 +208,7 @@ def test_what_makes_no_sense_is_one_clear_error(backed_up, tables_file, argument
     assert after == [listed for listed in before if "AWSDynamoDB" in listed.key]
 
 
+@pytest.mark.long
 def test_the_function_does_the_same_by_its_schedule(backed_up, tables_file):
     """GIVEN schedules of a minute WHEN nobody does anything THEN a backup of each table is begun, verified and marked, and the
     age of the last one is published."""
