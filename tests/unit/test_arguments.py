@@ -38,6 +38,8 @@ def module_with(**params):
 def test_the_bucket_is_reached_in_its_region(given, region):
     # GIVEN a module WHEN its bucket has a region of its own THEN S3 is asked there, else where the module works
     module, config = module_with(bucket_region=given), patient(max_pool_connections=3)
+    meta = module.client.return_value.meta  # what is asked for the proxy of the way
+    meta.endpoint_url, meta.config.proxies = "https://s3.invalid", {}
     objects = bucket_objects(module, config=config)
     module.client.assert_called_once_with("s3", region=region, config=config)
     assert (objects.s3, objects.bucket) == (module.client.return_value, "b")
