@@ -9,7 +9,7 @@ ARGS ?=
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help venv venv-dev demo test test-long lint faults local-up local-down clean
+.PHONY: help venv venv-dev demo test test-long lint faults reference local-up local-down clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ faults: venv-dev ## everything that can go wrong, under load, one after the othe
 
 lint: venv-dev ## ansible-lint (production), yamllint, ruff
 	@$(RUN) scripts/lint
+
+reference: venv-dev ## write docs/reference anew from playbooks, roles and modules
+	@$(RUN) python -m tools.reference
 
 local-up: venv ## start the local AWS: two partitions on this machine
 	@$(RUN) ansible-playbook local_aws.yml
