@@ -32,7 +32,7 @@ test-long: venv-dev ## the tests that take many minutes: 10,000 random histories
 faults: venv-dev ## everything that can go wrong, under load, one after the other; a table of results (ARGS="--seconds 10")
 	@$(RUN) PYTHONPATH="module_utils:." python -m tests.faults $(ARGS)
 
-lint: venv-dev ## ansible-lint (production), yamllint, ruff
+lint: venv-dev ## ansible-lint (production), yamllint, ruff, mypy, shellcheck, codespell
 	@$(RUN) scripts/lint
 
 reference: venv-dev ## write docs/reference anew from playbooks, roles and modules

@@ -29,7 +29,8 @@ class ApplyState:
         self.path = os.path.join(directory, f"apply_changes_{table}.state.json")
         stamp = datetime.fromtimestamp(clock(), UTC).strftime("%Y%m%dT%H%M%SZ")
         self.log = os.path.join(directory, f"apply_changes_{table}_{stamp}.log")
-        self.next, self.counts = 0, Counter()
+        self.next = 0
+        self.counts: Counter[str] = Counter()
         self._run: dict[str, Any] = {}
         self._parts = ""
         self._kept: dict[str, Any] = {}

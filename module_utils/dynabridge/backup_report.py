@@ -85,7 +85,7 @@ def _table(name: str, backups: Sequence[Backup], settings: Settings) -> dict[str
     spans, holes = coverage(backups), gaps(backups)
     since = _since_the_last_good(backups, last)
     problems = _problems(name, last, since, spans, holes, settings) if name in settings.limits else []
-    if holding.warns(settings.expiry_warning_days):
+    if holding.days is not None and holding.warns(settings.expiry_warning_days):
         problems.append(_problem(EXPIRING, _expiring_words(holding.days)))
     classes: Counter[str] = Counter()
     for backup in backups:

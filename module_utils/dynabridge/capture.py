@@ -45,8 +45,9 @@ def written_at(record: Any) -> float | None:
     """Epoch seconds of the write; None where the record does not say."""
     data = record.get("dynamodb") if isinstance(record, Mapping) else None
     found = data.get("ApproximateCreationDateTime") if isinstance(data, Mapping) else None
-    is_time = isinstance(found, (int, float)) and not isinstance(found, bool) and 0 < found < END_OF_TIME
-    return float(found) if is_time else None
+    if not isinstance(found, (int, float)) or isinstance(found, bool) or not 0 < found < END_OF_TIME:
+        return None
+    return float(found)
 
 
 def hole_of(records: Iterable[Any], unreadable: Iterable[Any], now: float) -> Hole:

@@ -203,7 +203,7 @@ def carried(base: Backup, backups: Iterable[Backup]) -> dict[float, Step | None]
     """
     known = [window for window in verified(backups, INCREMENTAL) if window.table_id == base.table_id]
     reached: dict[float, Step | None] = {base.moment: None}
-    seconds = {math.floor(base.moment): base.moment}
+    seconds: dict[float | None, float] = {math.floor(base.moment): base.moment}
     for window in known:  # by their ends, so that each finds those before it
         since = seconds.get(window.start)
         if since is not None and since < window.moment and window.moment not in reached:

@@ -9,6 +9,7 @@ the time of a stream record is of whole seconds, and only the sequence number or
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from .digest import canonical_number
@@ -18,7 +19,7 @@ from .stamps import Item
 MICROS = 1_000_000
 # Both are made once: json.dumps with options makes one at each call, which takes longer than the work.
 _compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
-_value_at = json.JSONDecoder().scan_once
+_value_at: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 
 
 class Order(NamedTuple):

@@ -60,9 +60,9 @@ def object_of(key: str, prefix: str = PREFIX) -> LogObject | None:
     match = _KEY.fullmatch(key.removeprefix(f"{prefix}/")) if key.startswith(f"{prefix}/") else None
     if match is None:
         return None
-    parts = [int(match[name]) for name in ("year", "month", "day", "hour")]
+    year, month, day, hours = (int(match[name]) for name in ("year", "month", "day", "hour"))
     try:
-        hour = datetime(*parts, tzinfo=UTC).timestamp()
+        hour = datetime(year, month, day, hours, tzinfo=UTC).timestamp()
     except ValueError:
         return None
     return LogObject(match["table"], hour, int(match["first"]), int(match["last"]))

@@ -127,12 +127,13 @@ def differences(left: KeyDigests, right: KeyDigests) -> Iterator[Difference]:
     """The keys that differ, in the order of their canonical bytes."""
     for encoded in sorted(left.found.keys() | right.found.keys()):
         mine, theirs = left.found.get(encoded), right.found.get(encoded)
-        if mine is None:
-            yield Difference(theirs[0], MISSING_LEFT)
-        elif theirs is None:
+        if mine and theirs:
+            if mine[1] != theirs[1]:
+                yield Difference(mine[0], DIFFERENT)
+        elif mine:
             yield Difference(mine[0], MISSING_RIGHT)
-        elif mine[1] != theirs[1]:
-            yield Difference(mine[0], DIFFERENT)
+        elif theirs:
+            yield Difference(theirs[0], MISSING_LEFT)
 
 
 def differing_attributes(left: Item, right: Item, ignore: Collection[str] = ()) -> list[str]:

@@ -160,6 +160,7 @@ def _ways(document: Mapping[str, Any], paths: Mapping[str, str]) -> dict[str, An
 
 
 def _load(document: Mapping[str, Any]) -> dict[str, Any]:
+    rows: list[dict[str, Any]]
     rows = [{"label": name, "cells": [figure(document, f"counts.{name}")]} for name in ("puts", "updates", "deletes")]
     rows += [
         {"label": "load took", "cells": [figure(document, "load_seconds", 1, "s")]},

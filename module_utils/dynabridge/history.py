@@ -102,7 +102,7 @@ class _Walker:
 
     def delete(self, position: int, record: dict[str, Any]) -> None:
         old, _new = images_of(record)
-        self._pass_replaced(read_stamp(old, self.policy.names), record)
+        self._pass_replaced(read_stamp(old, self.policy.names), record)  # type: ignore[arg-type]  # a REMOVE has it
         self.reached = Place(self.reached.stamp, True)
         known = self.remembered
         if known is None or known.place < self.reached:
@@ -118,7 +118,7 @@ class _Walker:
 
     def write(self, position: int, record: dict[str, Any]) -> None:
         old, new = images_of(record)
-        stamp = read_stamp(new, self.policy.names)
+        stamp = read_stamp(new, self.policy.names)  # type: ignore[arg-type]  # a write has it
         by_bridge = issued(stamp, self.policy.pair, self.found.keys)
         if old is not None and not self._brought_back(old, stamp, by_bridge, record):
             self._pass_replaced(read_stamp(old, self.policy.names), record)
@@ -148,7 +148,7 @@ class _Walker:
         if stamp.region == self.policy.peer_region.encode():
             self._echo(record, stamp)
         else:
-            self._send(PUT, images_of(record)[1], position, record)
+            self._send(PUT, images_of(record)[1], position, record)  # type: ignore[arg-type]  # a write has it
         self.found.lift = self.found.remember = None
         self.reached = Place(stamp)
 
@@ -170,7 +170,7 @@ class _Walker:
             return self._lift(position, record, stamp, "lifted")
         self._name("unstamped", record)
         if old is None:
-            self._send(PUT, new, position, record)  # fills a gap on the peer's side, beats nothing
+            self._send(PUT, new, position, record)  # type: ignore[arg-type]  # fills a gap on the peer's side, beats nothing
         if stamp.kind == NO_TIME and self.reached != NOWHERE:
             self.found.remember = self.reached  # the row no longer shows how late it was
         return None

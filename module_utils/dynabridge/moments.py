@@ -4,11 +4,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import TypeVar
 
 from .backup_layout import iso
 from .errors import SettingsError
+
+_Read = TypeVar("_Read")
 
 LATEST = "latest"
 HOW = (
@@ -51,7 +55,7 @@ def read_date(text: str, now: float) -> Asked:
     return Asked(moment=moment)
 
 
-def _read(text: str, read):
+def _read(text: str, read: Callable[[str], _Read]) -> _Read:
     try:
         return read(text.replace("/", "-").replace(",", ".").replace(" +", "+").replace(" -", "-").replace(" Z", "Z"))
     except (ValueError, OverflowError) as error:

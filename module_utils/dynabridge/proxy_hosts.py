@@ -34,7 +34,7 @@ def hosts(
 
 def clients(given: Iterable[str]) -> list[str]:
     """The addresses without those that lie in another's network: squid would drop the network for the sake of the address."""
-    networks = [ipaddress.ip_network(str(client)) for client in given]
+    networks: list[Any] = [ipaddress.ip_network(str(client)) for client in given]
     found: list[str] = []
     for version in WIDEST:
         same = [network for network in networks if network.version == version]

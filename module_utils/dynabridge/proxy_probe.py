@@ -22,8 +22,8 @@ def ask(proxy: tuple[str, int], probe: Probe, trust: ssl.SSLContext, timeout: fl
         with socket.create_connection(proxy, timeout=timeout) as connection:
             status, reason = _answer(connection, probe)
             if status != 200:
-                problem = of_answer(status, reason)
-                return Row(probe, problem.kind, problem.detail)
+                refusal = of_answer(status, reason)
+                return Row(probe, refusal.kind, refusal.detail)
             if probe.method != "CONNECT":
                 return Row(probe, PASSES, "200")
             return _behind(connection, probe, trust)

@@ -71,6 +71,11 @@ class Entry:
     body: Mapping[str, Any] | None = None
 
     @property
+    def record(self) -> Any:
+        """What the stream gave; of what could be read, and is no gap."""
+        return (self.body or {})["record"]
+
+    @property
     def id(self) -> str:
         return entry_id(self.key)
 
@@ -220,7 +225,7 @@ def event_of(entries: Iterable[Entry], peer: str) -> tuple[dict[str, Any], list[
             records.append(number)
         else:
             behind.append([entry])
-            records.append(entry.body["record"])
+            records.append(entry.record)
     event = [
         _kinesis_record(record, members, peer) if isinstance(record, str) else record
         for record, members in zip(records, behind, strict=True)
@@ -235,7 +240,7 @@ def _number_of(entry: Entry) -> str:
 
 
 def _kinesis_record(number: str, members: list[Entry], peer: str) -> dict[str, Any]:
-    changes = [change_of(entry.body["record"]) for entry in members]
+    changes = [change_of(entry.record) for entry in members]
     return {
         "kinesis": {
             "kinesisSchemaVersion": "1.0",

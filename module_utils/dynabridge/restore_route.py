@@ -91,8 +91,9 @@ def route_to(
         for route in _routes(base, moment, backups, log, margin):
             if best is None or route.missing < best.missing:
                 best = route
-        if not best.missing:
+        if best and not best.missing:
             break
+    assert best, "each base has the route without changes"
     return best
 
 

@@ -51,8 +51,8 @@ class Meter:
     def _line(self, number: int, side: str) -> str:
         counts = self.state.counts
         if number == 1:
-            read = [f"{self.sides[name]} {counts.get(f'pass1_{name}', 0):,}" for name in SIDES]
-            return f"pass 1 of 2, items read: {', '.join(read)}"
+            of_sides = [f"{self.sides[name]} {counts.get(f'pass1_{name}', 0):,}" for name in SIDES]
+            return f"pass 1 of 2, items read: {', '.join(of_sides)}"
         read, items = counts.get(f"pass2_{side}", 0), self.state.items[side]
         percent = min(100, 100 * read // items) if items else 100
         done = f"{self.state.segments_done(side)} of {self.segments} segments"

@@ -99,7 +99,7 @@ class Undo:
         A step that fails ends it: to delete the new key where the old pair could not be stored again would leave the
         sender with nothing.
         """
-        done = []
+        done: list[str] = []
         while self.steps:
             what, step = self.steps.pop()
             try:

@@ -167,7 +167,9 @@ def _same_story(mark: Watermark, seen: Seen) -> Watermark:
 def _well_since(before: Watermark | None, seen: Seen) -> float:
     if seen.problem:
         return 0
-    is_known = before is not None and before.stream_arn == seen.stream_arn and before.table_id == seen.table_id
+    if before is None:
+        return seen.now
+    is_known = before.stream_arn == seen.stream_arn and before.table_id == seen.table_id
     if is_known and before.well_since and 0 <= seen.now - before.written <= AWAY:
         return min(before.well_since, seen.now)
     return seen.now

@@ -88,7 +88,8 @@ class Applier:
         if not puts:
             return [], []
         known = self._memory.places([(change.table, change.keys) for change in puts])
-        late, current = [], []
+        late: list[Change] = []
+        current: list[Change] = []
         for change in puts:
             remembered = known.get(change.identity)
             is_late = remembered is not None and place(change, self._names) < remembered.place

@@ -310,7 +310,7 @@ class ApplyRun:
         futures = [pool.submit(self.writer.write, batch) for batch in batches_of(entries, self.writer.batch)]
         try:
             done, _left = wait(futures, return_when=FIRST_EXCEPTION)
-            failed = [future.exception() for future in done if future.exception()]
+            failed = [error for error in (future.exception() for future in done) if error]
             if failed:
                 raise failed[0]
         except BaseException:

@@ -206,7 +206,7 @@ class Backups:
 
 def _contradictions(backup: Backup, summary: Summary, claimed: int | None) -> list[str]:
     """Where the export's summary is not of what was asked for."""
-    expected = [
+    expected: list[tuple[str, object, object]] = [
         ("export", backup.id, id_of(summary.export_arn)),
         ("items", claimed, summary.items),
     ]

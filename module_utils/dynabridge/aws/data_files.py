@@ -42,7 +42,8 @@ class DataFiles:
         part_bytes: int = PART,
         written: Callable[[MergedFile], None] = lambda file: None,
     ) -> None:
-        self.objects, self.prefix, self.files, self.text_bytes = objects, prefix, [], 0
+        self.objects, self.prefix, self.text_bytes = objects, prefix, 0
+        self.files: list[MergedFile] = []
         self._level, self._kms_key, self._written = level, kms_key, written
         self._file_bytes = max(file_bytes, 2 * expected // MOST_FILES)
         self._part_bytes = max(part_bytes, 2 * self._file_bytes // MOST_PARTS)

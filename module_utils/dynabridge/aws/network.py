@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 TAG, PART = "dynabridge", "dynabridge_part"
@@ -66,7 +67,7 @@ def _state(entry: dict) -> str:
 def _told(kind: str, entry: dict) -> dict[str, Any]:
     tags = {tag["Key"]: tag["Value"] for tag in entry.get("Tags", [])}
     told = {"id": entry[KINDS[kind][2]], "name": tags.get("Name", ""), "part": tags.get(PART, "")}
-    return told | DETAILS.get(kind, lambda _entry: {})(entry)
+    return told | (DETAILS[kind](entry) if kind in DETAILS else {})
 
 
 def _nat_gateway(entry: dict) -> dict[str, Any]:
@@ -75,7 +76,7 @@ def _nat_gateway(entry: dict) -> dict[str, Any]:
     return {"state": _state(entry), "subnet_id": entry["SubnetId"], "public_ips": public}
 
 
-DETAILS = {
+DETAILS: dict[str, Callable[[dict], dict[str, Any]]] = {
     "vpcs": lambda entry: {"cidr": entry["CidrBlock"]},
     "subnets": lambda entry: {
         "cidr": entry["CidrBlock"],

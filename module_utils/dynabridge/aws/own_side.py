@@ -70,7 +70,7 @@ class OwnSide:
             keys = {name: row[name] for name in deleted[0][1].keys}
             position, found = wanted[identity(policy.table, keys)]
             place = row_place(row, self.names)
-            if policy.is_of_peer(place.stamp, keys) and place < found.deleted:
+            if policy.is_of_peer(place.stamp, keys) and found.deleted and place < found.deleted:
                 slipped.append(Change(PUT, policy.table, keys, row, position=position))
         if slipped:
             settled = Applier(self.dynamodb, self.names, self.memory).withdraw(slipped)

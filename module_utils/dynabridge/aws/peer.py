@@ -151,7 +151,8 @@ class PeerStream:
 
 
 def _one_of_each_lane(lanes: dict[str, deque[WireRecord]]) -> list[WireRecord]:
-    call, size = [], 0
+    call: list[WireRecord] = []
+    size = 0
     for queue in lanes.values():
         size += len(queue[0].data) + len(queue[0].lane)
         if len(call) == CALL_RECORDS or (call and size > CALL_BYTES):

@@ -125,7 +125,7 @@ class Planner:
 
 def _full_only(route: Route, moment: float) -> tuple[Route, tuple[str, ...]]:
     """Only the full backup: the changes after it are left out, and that is said."""
-    notes = ()
+    notes: tuple[str, ...] = ()
     if route.base.moment < moment:
         notes = (f"only the full backup of {iso(route.base.moment)}: changes after it are left out, as was asked for",)
     return Route(route.base), notes

@@ -25,7 +25,7 @@ from ..compare import BucketDigests, Rows
 from ..conflict import Lift
 from ..digest import digest, encode_item
 from ..pace import Pace
-from ..resync import BOTH, LEFT, SIDES, Decision, Rule, Seen, decide, other, write_units
+from ..resync import BOTH, LEFT, RIGHT, SIDES, Decision, Rule, Seen, decide, other, write_units
 from ..resync_state import ResyncState
 from ..stamps import Item, StampNames, stamp_attributes
 from ..tombstones import Remember
@@ -138,14 +138,15 @@ class Resync:
         side, tell = self.sides[name], self._tell
 
         class Shown(BucketDigests):
-            def add(self, items: list[Item]) -> None:
+            def add(self, items: Iterable[Item]) -> None:
+                items = list(items)
                 super().add(items)
                 tell(1, name, len(items))
 
         return reduce_table(side.client, side.table, self.options.segments, lambda: Shown(self.rows))
 
     def _tell(self, number: int, name: str, items: int) -> None:
-        self.state.note(**{f"pass{number}_{name}": items})
+        self.state.note(None, **{f"pass{number}_{name}": items})
         self.show(number, name)
 
     # -- pass 2 ------------------------------------------------------------------------------
@@ -224,7 +225,7 @@ class Resync:
         seen = {name: self._seen(name, keys) for name in SIDES}
         for key in keys:
             mine = {name: seen[name].get(identity("", key), Seen()) for name in SIDES}
-            yield _Key(key, mine, decide(key, *mine.values(), self.rule))
+            yield _Key(key, mine, decide(key, mine[LEFT], mine[RIGHT], self.rule))
 
     def _seen(self, name: str, keys: list[Item]) -> dict[tuple, Seen]:
         side, rows = self.sides[name], self._seen_rows(name, keys)
@@ -294,8 +295,9 @@ class Resync:
             side = self.sides[name]
             mine = [key for key in keys if name in key.decision.sides]
             puts = (
-                (Change(changes.PUT, side.table, key.keys, key.seen[other(name)].row), self._units(side, key, *SIDES))
+                (Change(changes.PUT, side.table, key.keys, row), self._units(side, key, *SIDES))
                 for key in mine
+                if (row := key.seen[other(name)].row)
             )
             self._apply(side, puts)
 
@@ -332,7 +334,7 @@ class Resync:
             self._note_settled(outcome, applied="repaired", refused="overtaken")
 
     def _note_settled(self, settled: Settled, applied: str, refused: str) -> None:
-        self.state.note(**{applied: len(settled.applied), refused: len(settled.refused)})
+        self.state.note(None, **{applied: len(settled.applied), refused: len(settled.refused)})
         self._note_failures(poison=settled.poison, unsettled=settled.unsettled)
 
     def _note_failures(self, **failures: list[tuple[Any, str]]) -> None:
