@@ -19,9 +19,9 @@ LANES = tuple(f"lane-{number:03d}" for number in range(16))
 OFFSETS = st.sampled_from([0, 0, 0.5, -1, 60, -60, 300, -300])
 
 sides = st.sampled_from(["cn", "sg"])
-keys = st.sampled_from(KEYS)
+keys = st.sampled_from("aaaaabc")  # races want many things to happen to one item
 jitters = st.sampled_from([0, 0, 0, 1, -1, 120, -120])
-interruptions = st.one_of(st.none(), st.none(), st.tuples(st.integers(1, 8), st.sampled_from(["crash", "act"])))
+interruptions = st.one_of(st.none(), st.none(), st.tuples(st.integers(1, 8), st.sampled_from(["crash", "act", "turn"])))
 
 
 class Histories(RuleBasedStateMachine):
@@ -88,8 +88,8 @@ class Histories(RuleBasedStateMachine):
 
     @rule(side=sides, key=keys, most=st.integers(1, 6), interruption=interruptions)
     def send(self, side, key, most, interruption):
-        with self._interrupted(side, interruption, key):
-            self.world.send(self.sides[side], {key}, most)
+        with self._interrupted(side, interruption, key, lambda: self._receive(side, key, most)):
+            self._send(side, key, most)
 
     @rule(side=sides, most=st.integers(1, 9), lost=st.sampled_from([None, *KEYS]))
     def send_all(self, side, most, lost):
@@ -99,8 +99,8 @@ class Histories(RuleBasedStateMachine):
 
     @rule(side=sides, key=keys, most=st.integers(1, 4), interruption=interruptions)
     def receive(self, side, key, most, interruption):
-        with self._interrupted(side, interruption, key):
-            self.world.receive(self.sides[side], self._lane(side, key), most)
+        with self._interrupted(side, interruption, key, lambda: self._send(side, key, most)):
+            self._receive(side, key, most)
 
     @rule(side=sides, key=keys)
     def drop_to_quarantine(self, side, key):
@@ -215,20 +215,26 @@ class Histories(RuleBasedStateMachine):
     def _lane(self, side, key):
         return lane_of_key(self.sides[side].peer, key)
 
-    def _interrupted(self, side, interruption, key):
-        return Interruption(self, self.sides[side], interruption, key)
+    def _send(self, side, key, most):
+        self.world.send(self.sides[side], {key}, most)
+
+    def _receive(self, side, key, most):
+        self.world.receive(self.sides[side], self._lane(side, key), most)
+
+    def _interrupted(self, side, interruption, key, other):
+        return Interruption(self, self.sides[side], interruption, key, other)
 
 
 class Interruption:
-    """At the n-th call to DynamoDB the function dies, or a writer writes."""
+    """At the n-th call to DynamoDB the function dies, a writer writes, or the side's other function has its turn."""
 
-    def __init__(self, history, side, interruption, key):
-        self.history, self.side, self.interruption, self.key = history, side, interruption, key
+    def __init__(self, history, side, interruption, key, other):
+        self.history, self.side, self.interruption, self.key, self.other = history, side, interruption, key, other
 
     def __enter__(self):
         if self.interruption:
             self.left, what = self.interruption
-            self.side.dynamodb.before = {"crash": self._crash, "act": self._act}[what]
+            self.side.dynamodb.before = {"crash": self._crash, "act": self._act, "turn": self._turn}[what]
 
     def __exit__(self, *exception):
         self.side.dynamodb.before = None
@@ -248,6 +254,11 @@ class Interruption:
                 self.side.dynamodb.delete(self.side.table, {"PK": {"S": self.key}})
             else:
                 self.history._put(self.side, self.key, self.history._own_stamp(self.side, 0))
+
+    def _turn(self, _operation, _arguments):
+        if self._due():
+            self.side.dynamodb.before = None
+            self.other()
 
 
 def lane_of_key(side, key):

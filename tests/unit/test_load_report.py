@@ -5,7 +5,7 @@ import json
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dynabridge.curves import cumulative
@@ -22,6 +22,7 @@ def both(written, late):
 
 
 @given(events, st.floats(0, 300))
+@example([(1092.4836752189494, 1), (1092.4836752189494, 1)], 0.0)  # times 120, by 120 is less than itself
 def test_samples_rise_evenly_to_all_there_is(written, late):
     """GIVEN curves of any shape WHEN sampled THEN times are even, counts rise, and the last row holds everything."""
     loaded, arrived = both(written, late)

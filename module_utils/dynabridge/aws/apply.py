@@ -2,9 +2,9 @@
 """Apply changes to tables by the whole conflict rule: rows, and what the side remembers of deletes.
 
 1. Puts that are older than what is remembered are refused.
-2. Deletes are remembered first and carried out then: whatever comes in between finds the tombstone.
+2. Deletes are carried out and remembered in one moment: whatever comes in finds the row, or the tombstone.
 3. Puts are written, and looked up in the memory again: a delete that was remembered meanwhile takes them back.
-Steps 2 and 3 meet the same order from both ends, so that an older write never outlives a delete, wherever they race.
+So an older write never outlives a delete, wherever they race.
 """
 
 from __future__ import annotations
@@ -65,15 +65,13 @@ class Applier:
         )
 
     def _apply_deletes(self, deletes: list[Change], outcome: Outcome) -> None:
-        by_entry = [
-            (Remember(change.table, change.keys, place(change, self._names), from_peer=True), change)
-            for change in deletes
-        ]
-        settled = self._memory.remember([entry for entry, _change in by_entry])
-        stuck = {id(entry): reason for entry, reason in settled.unsettled + settled.poison}
-        outcome.unsettled += [(change, stuck[id(entry)]) for entry, change in by_entry if id(entry) in stuck]
-        remembered = [change for entry, change in by_entry if id(entry) not in stuck]
-        outcome.take(self._writer.write(map(self._write_of, remembered)))
+        outcome.take(self._writer.write_together(map(self._delete_of, deletes)))
+
+    def _delete_of(self, change: Change) -> list[Write]:
+        """In one moment: a sender that finds the tombstone beside the row takes the row for an older version that was written
+        after the delete, and gives it a new stamp. Of two deletes of a version the first is remembered."""
+        entry = Remember(change.table, change.keys, place(change, self._names), from_peer=True)
+        return [self._write_of(change), *self._memory.writes_of(entry)]
 
     def _apply_puts(self, puts: list[Change], outcome: Outcome) -> None:
         late, current = self._by_memory(puts)

@@ -44,7 +44,7 @@ from ..stamps import Item, StampNames
 from .answers import error_code
 from .apply import Applier, Outcome
 from .change_sources import Sources
-from .writes import BUSY, INVALID, Settled
+from .writes import BUSY, INVALID, Write
 
 BATCH = 25  # BatchWriteItem takes no more
 RULE_BATCH = 100  # as many as a transaction takes
@@ -272,8 +272,8 @@ class NoMemory:
     def places(self, _items: Any) -> dict:
         return {}
 
-    def remember(self, _entries: Any) -> Settled:
-        return Settled()
+    def writes_of(self, _entry: Any) -> list[Write]:
+        return []
 
 
 @dataclass

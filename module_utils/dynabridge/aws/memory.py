@@ -40,9 +40,10 @@ class Memory:
 
     def remember(self, entries: Collection[Remember]) -> Settled:
         """Note the places; refused means that the same or a later one is remembered already."""
-        expires = int(self._now() + self._keep_seconds)
-        return self._writer.write(self._write_of(entry, expires) for entry in entries)
+        return self._writer.write(write for entry in entries for write in self.writes_of(entry))
 
-    def _write_of(self, entry: Remember, expires: int) -> Write:
+    def writes_of(self, entry: Remember) -> list[Write]:
+        """What notes a place, for those who write it together with something else."""
+        expires = int(self._now() + self._keep_seconds)
         arguments = {"TableName": self._table, "Item": row_of(entry, expires, self._names)}
-        return Write(entry, "Put", arguments | row_condition(entry, self._names))
+        return [Write(entry, "Put", arguments | row_condition(entry, self._names))]

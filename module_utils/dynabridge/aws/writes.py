@@ -39,6 +39,17 @@ BUSY = frozenset(
     }
 )
 INVALID = frozenset({"ValidationException", "ItemCollectionSizeLimitExceededException"})
+REFUSED = "ConditionalCheckFailedException"
+NO_REASON = "None"
+# What a cancelled transaction calls the errors of single writes (DynamoDB API reference, TransactWriteItems).
+CODES_OF_REASONS = {
+    "ConditionalCheckFailed": REFUSED,
+    "ItemCollectionSizeLimitExceeded": "ItemCollectionSizeLimitExceededException",
+    "TransactionConflict": "TransactionConflictException",
+    "ProvisionedThroughputExceeded": "ProvisionedThroughputExceededException",
+    "ThrottlingError": "ThrottlingException",
+    "ValidationError": "ValidationException",
+}
 UNAVAILABLE = frozenset({"ResourceNotFoundException", "AccessDeniedException"})
 
 
@@ -68,6 +79,26 @@ class Settled:
     unsettled: list[tuple[Any, str]] = field(default_factory=list)
 
 
+class Group:
+    """Writes that are made in one moment, or not at all; the first speaks for them all.
+
+    left: those that are still to be made, each with its arguments as boto3 takes them.
+    """
+
+    def __init__(self, writes: list[Write]) -> None:
+        self.subject, self.table = writes[0].subject, writes[0].arguments["TableName"]
+        self.left = [(write.action, _to_boto(write.arguments)) for write in writes]
+        self.size = sum(len(json.dumps(write.arguments)) for write in writes)
+        self.refused = False
+
+    def drop_refused(self, codes: list[str]) -> None:
+        """Forget the writes whose conditions did not hold. codes: why each of those left was not made."""
+        first = self.left[0]
+        self.left = [entry for entry, code in zip(self.left, codes, strict=True) if code != REFUSED]
+        # Those after the first can be left alone only when the first was refused.
+        self.refused = self.refused or not self.left or self.left[0] is not first
+
+
 class Writer:
     """Writes through a low-level DynamoDB client. No two writes of a call may be about the same item."""
 
@@ -76,63 +107,77 @@ class Writer:
 
     def write(self, writes: Iterable[Write]) -> Settled:
         """Settle the writes. Raises TableUnavailable when a table is missing or closed to the caller."""
+        return self.write_together([write] for write in writes)
+
+    def write_together(self, groups: Iterable[list[Write]]) -> Settled:
+        """Settle groups of writes: what of a group is not refused is written in one moment, nobody sees a part of it.
+
+        The outcome is that of each group's first write, once all others are written or refused. Raises TableUnavailable.
+        """
         settled = Settled()
-        ready = []
-        for write in writes:
+        ready: list[Group] = []
+        for writes in groups:
             try:
-                ready.append((write, _to_boto(write.arguments)))
+                ready.append(Group(writes))
             except MalformedRecord as error:
-                settled.poison.append((write.subject, str(error)))
+                settled.poison.append((writes[0].subject, str(error)))
         for chunk in _chunks(ready, self._write_batch):
-            for write, arguments in self._transact(chunk, settled):
-                self._write_singly(write, arguments, settled)
+            for group in self._transact(chunk, settled):
+                self._write_alone(group, settled)
         return settled
 
-    def _transact(self, chunk: list[tuple], settled: Settled) -> list[tuple]:
-        """Write what a transaction can settle; give back what has to be written singly."""
-        singly: list[tuple] = []
+    def _transact(self, chunk: list[Group], settled: Settled) -> list[Group]:
+        """Write what a transaction can settle; give back the groups that have to be written alone."""
+        alone: list[Group] = []
         for _round in range(TRANSACTION_ROUNDS):
             if len(chunk) < 2:
                 break
             try:
-                self._dynamodb.transact_write_items(
-                    TransactItems=[{write.action: arguments} for write, arguments in chunk]
-                )
+                self._write_at_once(chunk)
             except ClientError as error:
-                reasons = error.response.get("CancellationReasons")
-                if not reasons:
-                    raise_if_unavailable(error, chunk[0][0].arguments["TableName"])
+                if not error.response.get("CancellationReasons"):
+                    raise_if_unavailable(error, chunk[0].table)
                     break
-                chunk = _sort_by_reason(chunk, reasons, settled, singly)
+                chunk, hindered = _sort_by_reason(chunk, _codes(error), settled)
+                alone += hindered
             else:
-                settled.applied.extend(write.subject for write, _arguments in chunk)
-                return singly
-        return singly + chunk
+                _note(chunk, settled)
+                return alone
+        return alone + chunk
 
-    def _write_singly(self, write: Write, arguments: dict[str, Any], settled: Settled) -> None:
-        call = getattr(
-            self._dynamodb, {"Put": "put_item", "Update": "update_item", "Delete": "delete_item"}[write.action]
-        )
+    def _write_alone(self, group: Group, settled: Settled) -> None:
+        """One group, however often it is hindered."""
         reason = ""
         for attempt in range(SINGLE_ATTEMPTS):
             try:
-                call(**arguments)
+                self._write(group)
             except ClientError as error:
-                raise_if_unavailable(error, arguments["TableName"])
-                code, reason = error_code(error), str(error)
-                if code == "ConditionalCheckFailedException":
-                    settled.refused.append(write.subject)
-                elif code in INVALID:
-                    settled.poison.append((write.subject, reason))
-                elif code in BUSY:
+                raise_if_unavailable(error, group.table)
+                codes, reason = _codes(error, len(group.left)), str(error)
+                if INVALID.intersection(codes):
+                    settled.poison.append((group.subject, reason))
+                    return
+                if not (BUSY | {REFUSED}).intersection(codes):
+                    raise
+                group.drop_refused(codes)
+                if group.left:
                     self._pause(0.05 * 2**attempt)
                     continue
-                else:
-                    raise
-            else:
-                settled.applied.append(write.subject)
+            _note([group], settled)
             return
-        settled.unsettled.append((write.subject, reason))
+        settled.unsettled.append((group.subject, reason))
+
+    def _write(self, group: Group) -> None:
+        if len(group.left) > 1:
+            self._write_at_once([group])
+        else:
+            [(action, arguments)] = group.left
+            call = {"Put": "put_item", "Update": "update_item", "Delete": "delete_item"}[action]
+            getattr(self._dynamodb, call)(**arguments)
+
+    def _write_at_once(self, chunk: list[Group]) -> None:
+        actions = [{action: arguments} for group in chunk for action, arguments in group.left]
+        self._dynamodb.transact_write_items(TransactItems=actions)
 
 
 def read_items(
@@ -187,28 +232,41 @@ def _to_boto(arguments: dict[str, Any]) -> dict[str, Any]:
     return arguments | converted
 
 
-def _chunks(writes: list[tuple], most: int) -> list[list[tuple]]:
-    chunks: list[list[tuple]] = []
-    room = 0
-    for write, arguments in writes:
-        size = len(json.dumps(write.arguments))
-        if not chunks or size > room or len(chunks[-1]) == most:
+def _chunks(groups: list[Group], most: int) -> list[list[Group]]:
+    """Groups for a transaction each: so many writes, so many bytes, and one group at least."""
+    chunks: list[list[Group]] = []
+    writes = room = 0
+    for group in groups:
+        if not chunks or group.size > room or len(group.left) > writes:
             chunks.append([])
-            room = TRANSACTION_BYTES
-        chunks[-1].append((write, arguments))
-        room -= size
+            writes, room = most, TRANSACTION_BYTES
+        chunks[-1].append(group)
+        writes -= len(group.left)
+        room -= group.size
     return chunks
 
 
-def _sort_by_reason(chunk: list[tuple], reasons: list[dict], settled: Settled, singly: list[tuple]) -> list[tuple]:
-    """Of a cancelled transaction: note the refused, put aside what needs a single write, give back the rest."""
-    again = []
-    for entry, reason in zip(chunk, reasons, strict=True):
-        code = reason.get("Code", "None")
-        if code == "ConditionalCheckFailed":
-            settled.refused.append(entry[0].subject)
-        elif code == "None":
-            again.append(entry)
+def _sort_by_reason(chunk: list[Group], codes: list[str], settled: Settled) -> tuple[list[Group], list[Group]]:
+    """Of a cancelled transaction: note what is refused; (the groups to send again, those that go alone)."""
+    again, alone, start = [], [], 0
+    for group in chunk:
+        own = codes[start : start + len(group.left)]
+        start += len(own)
+        group.drop_refused(own)
+        if not group.left:
+            _note([group], settled)
         else:
-            singly.append(entry)
-    return again
+            (again if {NO_REASON, REFUSED}.issuperset(own) else alone).append(group)
+    return again, alone
+
+
+def _codes(error: ClientError, writes: int = 1) -> list[str]:
+    """Why each of so many writes of a call was not made, in the words of single writes."""
+    reasons = error.response.get("CancellationReasons") or [{"Code": error_code(error)}] * writes
+    codes = [reason.get("Code", NO_REASON) for reason in reasons]
+    return [CODES_OF_REASONS.get(code, code) for code in codes]
+
+
+def _note(groups: list[Group], settled: Settled) -> None:
+    for group in groups:
+        (settled.refused if group.refused else settled.applied).append(group.subject)
