@@ -10,15 +10,13 @@ them, where the proxy has nothing to hide behind.
 import contextlib
 import json
 import socket
-import ssl
 import statistics
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import boto3
@@ -31,6 +29,7 @@ from dynabridge.aws.peer import PeerStream  # noqa: E402 - found by the line abo
 from dynabridge.changes import PUT, Change  # noqa: E402
 from dynabridge.wire import LANES, WireRecord, pack  # noqa: E402
 from tests.local_pair import started_pair  # noqa: E402
+from tests.proxy_world.far_side import tls_serving  # noqa: E402
 from tests.proxy_world.requirements import what_is_missing  # noqa: E402
 from tests.proxy_world.world import World, endpoint, proxy_world  # noqa: E402
 
@@ -72,17 +71,8 @@ def willing_server(address: str, certificate: Path) -> Iterator[None]:
         def log_message(self, *arguments):
             pass
 
-    server = ThreadingHTTPServer((address, 443), Handler)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with tls_serving(address, certificate, Handler):
         yield
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @contextlib.contextmanager

@@ -15,9 +15,8 @@ SPOKEN = ("README.md", "docs/getting-started.md")  # must be there in Chinese, a
 
 
 def english_of(path: Path) -> Path:
-    """The twin lies beside, or, where a folder ``zh`` has the Chinese, above."""
-    folder = path.parent.parent if path.parent.name == "zh" else path.parent
-    return folder / (path.name.removesuffix(ENDING) + ".md")
+    """The twin lies beside."""
+    return path.parent / (path.name.removesuffix(ENDING) + ".md")
 
 
 def text_of(path: Path) -> str:

@@ -223,7 +223,8 @@ def test_region_gone_and_replicating_again(tmp_path):
 def test_every_command_of_the_runbooks_is_played(deployed_pair):
     """GIVEN the runbooks THEN there is a story for each, which plays all commands; the syntax of the long one's is right."""
     stories = {"deleted_data": DELETED, "corrupted_data": CORRUPTED, "region_gone": slice(0, AGAIN.stop)}
-    assert {path.stem for path in RUNBOOKS.glob("*.md")} == set(stories)
+    # The Chinese texts have the same commands: tests/docs/test_languages.py.
+    assert {path.stem for path in RUNBOOKS.glob("*.md") if not path.name.endswith(".zh.md")} == set(stories)
     for name, part in stories.items():
         assert commands(RUNBOOKS / f"{name}.md")[part] == commands(RUNBOOKS / f"{name}.md")
     for command in commands(RUNBOOKS / "region_gone.md")[AGAIN]:

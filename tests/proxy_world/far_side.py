@@ -13,6 +13,23 @@ SECONDS = 15.0
 
 
 @contextlib.contextmanager
+def tls_serving(address: str, certificate: Path, handler: type[BaseHTTPRequestHandler]) -> Iterator[None]:
+    """A server at port 443 of the address, for the length of the block."""
+    server = ThreadingHTTPServer((address, 443), handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(timeout=SECONDS)
+
+
+@contextlib.contextmanager
 def tls_server(address: str, certificate: Path) -> Iterator[list[dict]]:
     """A server at port 443 of the address; gives the headers of what it was asked."""
     asked: list[dict] = []
@@ -29,18 +46,8 @@ def tls_server(address: str, certificate: Path) -> Iterator[list[dict]]:
         def log_message(self, *arguments):
             pass
 
-    server = ThreadingHTTPServer((address, 443), Handler)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
+    with tls_serving(address, certificate, Handler):
         yield asked
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(timeout=SECONDS)
 
 
 def answer(proxy: tuple[str, int], request: str, source: str) -> bytes:
