@@ -13,6 +13,7 @@ from ..sides import Side
 # `partition` must come first: it changes the emulator's modules while they are being imported.
 PATCHES = (
     "partition",
+    "recorded_calls",
     "workers",
     "mappings",
     "metric_namespace",
@@ -23,6 +24,9 @@ PATCHES = (
     "parameter_lists",
     "transaction_rights",
     "resource_arns",
+    "lambda_rights",
+    "named_resources",
+    "passed_roles",
     "stream_rights",
     "user_credentials",
     "notification_filters",
