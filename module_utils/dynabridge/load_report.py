@@ -100,7 +100,9 @@ def count_at(curve: Curve, when: float) -> float:
 
 def samples(written: Curve, arrived: Curve, end: float) -> list[list[float]]:
     """``[[seconds, written by then, arrived by then], ...]``, evenly spaced."""
-    times = [end * (index / (SAMPLES - 1)) for index in range(SAMPLES)] if end > 0 else [0.0]  # the last is the end itself
+    times = (
+        [end * (index / (SAMPLES - 1)) for index in range(SAMPLES)] if end > 0 else [0.0]
+    )  # the last is the end itself
     return [[round(when, 3), *(round(count_at(curve, when)) for curve in (written, arrived))] for when in times]
 
 
