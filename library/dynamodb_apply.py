@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Ansible module: apply the changes of a restore's plan to a table that exists."""
 
 from __future__ import annotations
@@ -205,7 +206,8 @@ from ansible.module_utils.dynabridge.stamps import StampNames
 from ansible.module_utils.dynabridge.workspace import workspace
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-EXCLUSIVE, LIVE = "exclusive", "live"
+EXCLUSIVE = "exclusive"
+LIVE = "live"
 ARGUMENT_SPEC = {
     **PLAN_BUCKET,
     **PLAN,

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Ansible module: back tables up to S3: exported, awaited, verified, marked."""
 
 from __future__ import annotations
@@ -158,7 +159,7 @@ ARGUMENT_SPEC = {
     "kind": {"type": "str", "choices": ["full", "incremental"], "default": "full"},
     "ids": {"type": "list", "elements": "str", "default": []},
     "since": {"type": "str", "default": ""},
-    "kms_key_arn": {"type": "str", "default": ""},
+    "kms_key_arn": {"type": "str", "default": "", "no_log": False},  # the name of a key, no secret
     "enable_recovery": {"type": "bool", "default": False},
     "wait": {"type": "bool", "default": True},
     "shortest_window": {"type": "int", "default": 900},

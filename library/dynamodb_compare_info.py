@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Ansible module: compare two DynamoDB tables row by row, also across accounts and partitions, or with a backup."""
 
 from __future__ import annotations

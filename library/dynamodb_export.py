@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Ansible module: export a table to S3."""
 
 from __future__ import annotations
@@ -150,7 +151,7 @@ ARGUMENT_SPEC = {
     "bucket": {"type": "str", "required": True},
     "bucket_owner": {"type": "str", "default": ""},
     "prefix": {"type": "str", "default": ""},
-    "kms_key_arn": {"type": "str", "default": ""},
+    "kms_key_arn": {"type": "str", "default": "", "no_log": False},  # the name of a key, no secret
     "client_token": {"type": "str", "default": "", "no_log": False},
     "wait": {"type": "bool", "default": False},
     "role_arn": {"type": "str", "default": ""},

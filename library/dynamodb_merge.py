@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Ansible module: a full backup and the changes after it, merged into one data set for an import."""
 
 from __future__ import annotations
@@ -140,7 +141,7 @@ ARGUMENT_SPEC = {
     **PROGRESS,
     "target_table": {"type": "str", "required": True},
     "level": {"type": "int", "default": 1},
-    "kms_key_arn": {"type": "str", "default": ""},
+    "kms_key_arn": {"type": "str", "default": "", "no_log": False},  # the name of a key, no secret
 }
 
 CONNECTIONS = 16

@@ -172,11 +172,11 @@ same:
 from pathlib import Path
 
 try:
+    from ansible.module_utils.dynabridge.aws.table_schema import read_schema
     from botocore.exceptions import BotoCoreError
 except ImportError:
     pass  # AnsibleAWSModule says so
 
-from ansible.module_utils.dynabridge.aws.table_schema import read_schema
 from ansible.module_utils.dynabridge.errors import DynabridgeError, SettingsError
 from ansible.module_utils.dynabridge.table_schema import read_schema_text, same_schema
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Ansible module: replace the key pair by which one side writes to the other's stream, while replication goes on."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Ansible module: wait until a side's counter of replicated changes has grown as far as expected."""
 
 from __future__ import annotations
@@ -102,6 +103,10 @@ complete:
   description: Whether it grew that far.
   returned: always
   type: bool
+msg:
+  description: What stands still, and what to look at.
+  returned: when a timeout has passed
+  type: str
 started_at:
   description: When the waiting began, epoch seconds.
   returned: always

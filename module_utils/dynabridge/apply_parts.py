@@ -46,7 +46,7 @@ def parts_of(states: LastStates, first: int = 0) -> Iterator[tuple[int, list[Ent
         for number in states.numbers()[first:]:
             yield number, [Entry(key, line) for key, (_order, line) in states.part(number).items()]
         return
-    groups: list[list[Entry]] = [[] for _ in range(count_of_parts(states))]
+    groups: list[list[Entry]] = [[] for _group in range(count_of_parts(states))]
     for key, (_order, line) in states.part(0).items():
         groups[zlib.crc32(repr(key).encode()) % len(groups)].append(Entry(key, line))
     yield from list(enumerate(groups))[first:]

@@ -113,7 +113,7 @@ def function_egress(use_proxy: str, proxy_server: str) -> list[dict]:
     """The functions speak https to AWS, and to the proxy where there is one."""
     rules = [_rule(HTTPS, [EVERYWHERE], "AWS by https")]
     if str(use_proxy).upper() == "TRUE" and proxy_server:
-        host, _, port = str(proxy_server).rpartition(":")
+        host, _colon, port = str(proxy_server).rpartition(":")
         if port.isdigit() and int(port) != HTTPS:
             rules.append(_rule(int(port), [_only(host)], "the proxy"))
     return rules

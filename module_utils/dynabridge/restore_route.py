@@ -93,7 +93,8 @@ def route_to(
                 best = route
         if best and not best.missing:
             break
-    assert best, "each base has the route without changes"
+    if best is None:
+        raise AssertionError("each base has a route: the one without changes")
     return best
 
 

@@ -51,7 +51,7 @@ class ResyncState:
 
     def begin(self, buckets: dict[str, list[int]], items: dict[str, int], segments: int) -> None:
         """Note the first pass: for each side the buckets to look at and its items."""
-        unread = {side: [{"done": not buckets[side], "key": None} for _ in range(segments)] for side in buckets}
+        unread = {side: [{"done": not buckets[side], "key": None} for _segment in range(segments)] for side in buckets}
         self._content |= {"started": self._clock(), "buckets": buckets, "items": items, "segments": unread}
         self.save()
 

@@ -12,15 +12,20 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-import matplotlib as mpl
 from ansible.module_utils.dynabridge.report_figures import point, short
 from ansible.module_utils.dynabridge_report.palette import ROLES, SERIES, light
 from ansible.module_utils.dynabridge_report.svg import inlined
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.dates import AutoDateLocator, date2num, num2date
-from matplotlib.figure import Figure
-from matplotlib.ticker import Formatter, FuncFormatter, MaxNLocator
+
+MISSING: ImportError | None = None
+try:
+    import matplotlib as mpl
+    from matplotlib.axes import Axes
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.dates import AutoDateLocator, date2num, num2date
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import Formatter, FuncFormatter, MaxNLocator
+except ImportError as error:  # raised by who draws
+    MISSING, Formatter = error, object
 
 logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
 

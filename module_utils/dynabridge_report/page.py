@@ -30,6 +30,8 @@ def files(document: Mapping[str, Any], name: str) -> dict[str, bytes]:
     # Imported here: the figures are kept where these are missing, and Matplotlib takes seconds.
     from ansible.module_utils.dynabridge_report import drawing  # noqa: PLC0415
 
+    if drawing.MISSING:
+        raise drawing.MISSING
     view = VIEWS[document["kind"]](document)
     found = {f"{name}.json": figures(document), f"{name}.html": page(document, view, name)}
     return found | {f"{name}-{chart['id']}.png": drawing.png(chart) for chart in view["charts"]}

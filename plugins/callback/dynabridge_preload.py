@@ -1,16 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Loads once for a whole run what each task's process would load for itself: a fifth of a deploy's time.
 
 Ansible loads filters when a template first asks for one. Here that is the environment of the plays, which is rendered in the
 process of each task; the partition of a region is then looked up in a large file of botocore's. What is loaded before there are
 tasks, their processes inherit.
 """
-
-import contextlib
-
-from ansible.errors import AnsibleError
-from ansible.plugins.callback import CallbackBase
-from ansible.plugins.loader import filter_loader, test_loader
 
 DOCUMENTATION = """
 name: dynabridge_preload
@@ -19,6 +14,12 @@ short_description: Load filters and tests before the first task
 description:
   - Makes runs faster and says nothing.
 """
+
+import contextlib
+
+from ansible.errors import AnsibleError
+from ansible.plugins.callback import CallbackBase
+from ansible.plugins.loader import filter_loader, test_loader
 
 
 class CallbackModule(CallbackBase):

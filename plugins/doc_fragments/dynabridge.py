@@ -2,7 +2,7 @@
 """Documentation of the options that several modules have: ``dynabridge.bucket`` is BUCKET below.
 
 The argument specs are in module_utils/dynabridge/arguments.py, by the same names. A module that says an option again adds to
-what is said here, or says it otherwise.
+what is said here, or says it otherwise. The place of a bucket stands three times: ansible-test reads plain strings only.
 """
 
 from __future__ import annotations
@@ -27,14 +27,40 @@ options:
     default: ''
 """
 
-    BUCKET = f"""{PLACE}
+    BUCKET = r"""
+options:
+  bucket_region:
+    description: Region of the bucket. The module's own when empty.
+    type: str
+    default: ''
+  bucket_owner:
+    description: Account that the bucket must belong to. Any when empty.
+    type: str
+    default: ''
+  role_arn:
+    description: Role to work under. The caller's own rights when empty.
+    type: str
+    default: ''
   bucket:
     description: The bucket of the backups.
     type: str
     required: true
 """
 
-    PLAN_BUCKET = f"""{PLACE}
+    PLAN_BUCKET = r"""
+options:
+  bucket_region:
+    description: Region of the bucket. The module's own when empty.
+    type: str
+    default: ''
+  bucket_owner:
+    description: Account that the bucket must belong to. Any when empty.
+    type: str
+    default: ''
+  role_arn:
+    description: Role to work under. The caller's own rights when empty.
+    type: str
+    default: ''
   bucket:
     description: The bucket of the backups. The plan's when empty.
     type: str

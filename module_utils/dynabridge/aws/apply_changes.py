@@ -17,9 +17,6 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from botocore.exceptions import ClientError, HTTPClientError
-from botocore.exceptions import ConnectionError as NoConnection
-
 from ..apply_parts import (
     Entry,
     batches_of,
@@ -43,6 +40,7 @@ from ..resync import write_units
 from ..stamps import Item, StampNames
 from .answers import error_code
 from .apply import Applier, Outcome
+from .botocore_errors import ClientError, HTTPClientError, NoConnection
 from .change_sources import Sources
 from .writes import BUSY, INVALID, Write
 

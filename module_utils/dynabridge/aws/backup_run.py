@@ -9,13 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from ..backup_layout import iso
 from ..catalogue import RUNNING, UNVERIFIED, VERIFIED, Backup
 from ..errors import DynabridgeError
 from ..exports import FULL
 from .backups import Backups
+from .botocore_errors import BotoCoreError, ClientError
 
 AT_ONCE = 4
 OPEN = (RUNNING, UNVERIFIED)

@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from ..capture import begun_of, has_failed, problem_of
 from ..watermark import Seen, Watermark
 from .answers import error_code
+from .botocore_errors import BotoCoreError, ClientError
 
 PERIOD = 60
 # Times ``back``: when nothing was handed over for so long, no batch is being tried again.

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
-from botocore.config import Config
+with suppress(ImportError):  # AnsibleAWSModule says what is missing
+    from botocore.config import Config
 
 from .objects import Objects
 from .session import MakeClient, client_maker

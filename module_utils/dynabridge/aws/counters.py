@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from .botocore_errors import BotoCoreError, ClientError
 
 DIMENSIONS = [{"Name": "replicator", "Value": "ddb-replicator"}]
 METRICS_A_CALL = 1000  # PutMetricData takes no more
@@ -82,4 +83,5 @@ def publish(cloudwatch: Any, namespace: str, data: list[dict[str, Any]]) -> None
 
 def log(**fields: Any) -> None:
     """One JSON line: CloudWatch Logs Insights reads its fields."""
-    print(json.dumps(fields, default=str), flush=True)
+    sys.stdout.write(json.dumps(fields, default=str) + "\n")
+    sys.stdout.flush()

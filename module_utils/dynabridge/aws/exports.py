@@ -7,12 +7,11 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from botocore.exceptions import ClientError
-
 from ..backup_plan import Wanted
 from ..desired_state import keep_trying
 from ..errors import BackupError
 from .answers import error_code
+from .botocore_errors import ClientError
 
 RECOVERY_SECONDS = 60
 VIEW = "NEW_AND_OLD_IMAGES"

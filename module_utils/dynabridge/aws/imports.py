@@ -6,10 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from botocore.exceptions import ClientError
-
 from ..errors import RestoreError
 from .answers import error_code
+from .botocore_errors import ClientError
 
 IN_PROGRESS, COMPLETED = ("IN_PROGRESS", "CANCELLING"), "COMPLETED"
 MISSING = frozenset({"ResourceNotFoundException", "TableNotFoundException"})

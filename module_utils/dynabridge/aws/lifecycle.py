@@ -5,9 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from .answers import error_code
+from .botocore_errors import ClientError
 
 
 def read_rules(s3: Any, bucket: str, owner: str = "") -> list[dict[str, Any]]:

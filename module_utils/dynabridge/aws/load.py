@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from ..errors import DynabridgeError
 from ..load_plan import DELETE, KeySchema, LoadPlan, Profile, backoff, batches, key_of, pause, profile_item
 from ..stamps import StampNames
 from .answers import error_code
+from .botocore_errors import ClientError
 
 BATCH = 25  # BatchWriteItem takes no more
 PATIENCE = 300.0  # seconds in which at least one item must get through

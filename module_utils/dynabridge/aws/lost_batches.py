@@ -13,11 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from ..errors import DynabridgeError, MalformedRecord
 from ..lost_batches import LostBatch, arrived, gap, kinesis_event, read_message, stray_message, table_event
 from .answers import error_code
+from .botocore_errors import BotoCoreError, ClientError
 from .quarantine import Quarantine
 from .replays import Store
 

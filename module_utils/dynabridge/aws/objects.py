@@ -7,11 +7,10 @@ import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from ..errors import ArchivedObject, BackupError, DamagedExport
 from ..exports import CHUNK
 from .answers import error_code
+from .botocore_errors import BotoCoreError, ClientError
 
 MISSING = frozenset({"NoSuchKey", "404", "NotFound"})
 OVERTAKEN = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})

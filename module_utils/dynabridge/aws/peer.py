@@ -8,12 +8,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from ..errors import PeerKeyMissing, PeerRefused, PeerUnreachable
 from ..proxy import explain
 from ..wire import WireRecord
 from .answers import error_code
+from .botocore_errors import BotoCoreError, ClientError
 from .proxies import target_of
 
 # PutRecords: 500 records and 5 MB a call (Kinesis Data Streams API reference).

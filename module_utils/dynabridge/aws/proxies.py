@@ -7,10 +7,9 @@ import urllib.request
 from typing import Any
 from urllib.parse import urlsplit
 
-from botocore.exceptions import ConnectionError as NoConnection
-
 from ..proxy import explain
 from ..proxy_server import proxy_url
+from .botocore_errors import NoConnection
 
 WHY = "This host goes through it because of proxy in dynabridge_aws_sides, or of HTTPS_PROXY"
 

@@ -10,8 +10,6 @@ import time
 from collections.abc import Callable, Collection
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from ..desired_state import NO_STREAM
 from ..errors import DynabridgeError, RestoreError
 from ..restored_schema import (
@@ -26,6 +24,7 @@ from ..restored_schema import (
 )
 from ..table_schema import same_schema
 from .answers import error_code
+from .botocore_errors import BotoCoreError, ClientError
 from .table_schema import read_schema
 
 PATIENCE = 900.0  # seconds for one change: a table with indexes takes minutes

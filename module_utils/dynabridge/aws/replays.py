@@ -15,8 +15,6 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from ..errors import DynabridgeError
 from ..replays import (
     DISCARDED,
@@ -37,6 +35,7 @@ from ..replays import (
     unsettled_from,
 )
 from .answers import error_code
+from .botocore_errors import ClientError
 
 READERS = 8
 # Of all groups together, while their events are being gathered.

@@ -8,12 +8,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from ..errors import RestoreError
 from ..restore_layout import RESTORES
 from ..restore_state import State, state_from, state_name
 from .answers import error_code
+from .botocore_errors import ClientError
 from .imports import Imports, refused
 from .objects import Objects
 from .ownership import is_own

@@ -13,12 +13,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from ..errors import SettingsError
 from ..rotation import MOST_KEYS, Key, Pair, Plan, RotationFailed, Undo
 from ..wire import encode
 from .answers import error_code
+from .botocore_errors import BotoCoreError, ClientError
 from .peer import read_key_pair
 
 PAUSE = 1.0

@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
-from botocore.exceptions import ClientError
-
 from ..errors import TableUnavailable
 from .answers import error_code
+from .botocore_errors import ClientError
 
 
 class Reducer(Protocol):

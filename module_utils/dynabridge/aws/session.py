@@ -6,13 +6,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import boto3
-import botocore.session
-from botocore.credentials import CredentialProvider, CredentialResolver, RefreshableCredentials
-from botocore.exceptions import BotoCoreError, ClientError
-
+try:
+    import boto3
+    import botocore.session
+    from botocore.credentials import CredentialProvider, CredentialResolver, RefreshableCredentials
+except ImportError:  # AnsibleAWSModule says what is missing
+    CredentialProvider = object
 from ..errors import BackupError
 from .answers import error_code
+from .botocore_errors import BotoCoreError, ClientError
 from .proxies import tell
 
 SESSION_NAME = "dynabridge"

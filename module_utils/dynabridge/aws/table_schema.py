@@ -7,11 +7,10 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from ..errors import TableUnavailable
 from ..table_schema import schema_of
 from .answers import error_code
+from .botocore_errors import ClientError
 
 # Who reads a schema needs these: on the table, those of Application Auto Scaling on *.
 SCHEMA_ACTIONS = (

@@ -9,9 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
-from botocore.exceptions import BotoCoreError
-
 from ..errors import BackupError
+from .botocore_errors import BotoCoreError
 from .objects import Objects
 
 PART = 8 << 20  # bytes of a part; S3 takes none below 5 MB but the last, and 10,000 of them

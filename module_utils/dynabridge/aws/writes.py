@@ -15,11 +15,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from ..attributes import to_boto, to_json
 from ..errors import MalformedRecord, TableUnavailable
 from .answers import error_code
+from .botocore_errors import ClientError
 
 # TransactWriteItems: 100 actions, 4 MB (DynamoDB API reference). Measured here as JSON, which is longer than the item.
 TRANSACTION_BYTES = 3_500_000
@@ -248,7 +247,9 @@ def _chunks(groups: list[Group], most: int) -> list[list[Group]]:
 
 def _sort_by_reason(chunk: list[Group], codes: list[str], settled: Settled) -> tuple[list[Group], list[Group]]:
     """Of a cancelled transaction: note what is refused; (the groups to send again, those that go alone)."""
-    again, alone, start = [], [], 0
+    again: list[Group] = []
+    alone: list[Group] = []
+    start = 0
     for group in chunk:
         own = codes[start : start + len(group.left)]
         start += len(own)
