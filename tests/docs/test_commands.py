@@ -15,6 +15,7 @@ from tests.local_pair import REPOSITORY, run_playbook, started_pair
 
 # In this order: each page finds what the ones before it left.
 PAGES = (
+    "demo",
     "deploy",
     "load_test",
     "compare",
@@ -31,14 +32,13 @@ PAGES = (
     "rotate_credentials",
     "proxy",
     "proxy_check",
-    "demo",
     "teardown",
     "local_aws",
 )
 NEEDS_AWS = ("inventories/cn", "inventories/sg")
 # A playbook that runs for a minute is not run twice: these commands are run by another test, which also looks at what they do.
 RUN_ELSEWHERE = {
-    *(test_deploy.CHECK, test_molecule_default.CHECK_DIFF),
+    *(test_deploy.CHECK, test_deploy.FIRST, test_molecule_default.CHECK_DIFF),
     *(test_dr_drill.DRILL, test_dr_test1.TEST),
     *(test_teardown.CHECK, test_teardown.PLAIN, test_teardown.DATA, test_teardown.EVERYTHING),
 }

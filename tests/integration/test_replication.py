@@ -8,8 +8,7 @@ import uuid
 import pytest
 
 from tests.integration.support import eventually
-from tests.integration.test_deploy import deploy
-from tests.local_pair import run_playbook, started_pair
+from tests.local_pair import run_playbook
 
 TABLES = {"cn": "user-cn", "sg": "user-sg"}
 REGIONS = {"cn": "cn-north-1", "sg": "ap-southeast-1"}
@@ -141,38 +140,3 @@ def count_wire(pair, side):
     while (page := kinesis.get_records(ShardIterator=iterator, Limit=10000))["Records"]:
         total, iterator = total + len(page["Records"]), page["NextShardIterator"]
     return total
-
-
-MANY_TABLES = [
-    {"name": "user", "names": {"cn": "user-cn", "sg": "user-sg"}, "key_schema": {"hash": {"name": "PK", "type": "S"}},
-     "replicate": True},
-    {"name": "orders", "names": {"cn": "orders-cn", "sg": "orders-sg"}, "replicate": True,
-     "key_schema": {"hash": {"name": "customer", "type": "N"}, "range": {"name": "order", "type": "B"}},
-     "indexes": [{"name": "by-day", "type": "global_all", "hash_key_name": "day", "hash_key_type": "STRING"}],
-     "point_in_time_recovery": True, "ttl_attribute": "expires"},
-    {"name": "notes", "names": {"cn": "notes", "sg": "notes"}, "replicate": False,
-     "key_schema": {"hash": {"name": "id", "type": "S"}, "range": {"name": "at", "type": "N"}}},
-]  # fmt: skip
-
-
-def test_many_tables_with_composite_numeric_and_binary_keys(tmp_path):
-    """GIVEN three tables, two of them replicated THEN changes reach the twin of their own table, and the third stays alone."""
-    variables = tmp_path / "tables.json"
-    variables.write_text(json.dumps({"dynabridge_tables": MANY_TABLES}))
-    with started_pair(tmp_path / "local") as pair:
-        deploy(pair, "-e", f"@{variables}", "--skip-tags", "backup,alarms")
-        again = deploy(pair, "-e", f"@{variables}", "--skip-tags", "backup,alarms")
-        assert again.count("changed=0") == 2
-        key = {"customer": {"N": "12345678901234567890"}, "order": {"B": b"\0\xff"}}
-        cn, sg = pair.client("cn", "dynamodb"), pair.client("sg", "dynamodb")
-        cn.put_item(TableName="orders-cn", Item=key | EVERY_TYPE | stamp("cn"))
-        cn.put_item(TableName="notes", Item={"id": {"S": "a"}, "at": {"N": "1"}} | stamp("cn"))
-        assert eventually(lambda: get(pair, "sg", key, "orders-sg"))["m"] == EVERY_TYPE["m"]
-        sg.delete_item(TableName="orders-sg", Key=key)
-        eventually(lambda: get(pair, "cn", key, "orders-cn") is None)
-        sg.put_item(TableName="user-sg", Item={"PK": {"S": "u"}} | stamp("sg"))
-        eventually(lambda: get(pair, "cn", {"PK": {"S": "u"}}))
-        assert sg.scan(TableName="notes")["Count"] == 0
-        settings = cn.describe_continuous_backups(TableName="orders-cn")["ContinuousBackupsDescription"]
-        assert settings["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"
-        assert cn.describe_time_to_live(TableName="orders-cn")["TimeToLiveDescription"]["AttributeName"] == "expires"
