@@ -20,6 +20,8 @@ from .tombstones import Remembered
 
 # A stamp of the peer's that is older than this when the write shows up here comes from a backlog, or from a copied item.
 OLD_ECHO = 900.0
+# Between the receiver's look into the memory and its write, with its tries again, less time passes than this.
+SLIP_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,10 @@ class _Walker:
         if self._slipped_in(old, stamp):
             self._name("taken_back", record)
             return
+        if self._of_before(old, stamp, record):
+            self.found.tally["echoes"] += 1
+            self.found.deleted, self.found.lift = self.remembered.place, None
+            return
         self.found.deleted = None
         if stamp.kind != NO_TIME and trusted and Place(stamp) > self.reached:
             self._news(position, record, stamp)
@@ -140,6 +146,17 @@ class _Walker:
         deleted = self.found.deleted
         of_peer = self.policy.is_of_peer(stamp, self.found.keys)
         return old is None and deleted is not None and of_peer and Place(stamp) < deleted
+
+    def _of_before(self, old: Item | None, stamp: Stamp, record: dict[str, Any]) -> bool:
+        """Whether this is an older version of the peer's that came in before the delete was remembered, or while it was.
+
+        Then the receiver has written it, has deleted it since or is about to take it back, and the record is late. A writer
+        that puts back the peer's version, stamp and all, within that time looks just the same.
+        """
+        known = self.remembered
+        if old is not None or known is None or not known.place.is_delete or not Place(stamp) < known.place:
+            return False
+        return self.policy.is_of_peer(stamp, self.found.keys) and written_at(record) <= known.at + SLIP_SECONDS
 
     def _news(self, position: int, record: dict[str, Any], stamp: Stamp) -> None:
         if self._ahead(stamp, record):

@@ -29,10 +29,11 @@ class Remember(NamedTuple):
 
 
 class Remembered(NamedTuple):
-    """What is remembered of an item."""
+    """What is remembered of an item. ``at``: epoch seconds when it came to be remembered."""
 
     place: Place
     from_peer: bool = False
+    at: float = 0.0
 
 
 def row_key(table: str, keys: Item) -> Item:
@@ -41,21 +42,23 @@ def row_key(table: str, keys: Item) -> Item:
     return {KEY: {"S": f"{table}#{digest}"}}
 
 
-def row_of(remember: Remember, expires: int, names: StampNames) -> Item:
-    """The row, in JSON form. ``expires``: epoch seconds at which DynamoDB may forget it."""
+def row_of(remember: Remember, now: float, keep_seconds: float, names: StampNames) -> Item:
+    """The row, in JSON form, as of ``now``, epoch seconds; DynamoDB may forget it after so many seconds."""
     return {
         **row_key(remember.table, remember.keys),
         **stamp_attributes(remember.place.stamp, names),
         "deleted": {"BOOL": remember.place.is_delete},
         "from_peer": {"BOOL": remember.from_peer},
         "keys": {"M": remember.keys},
-        "expires": {"N": str(expires)},
+        "at": {"N": f"{now:.3f}"},
+        "expires": {"N": str(int(now + keep_seconds))},
     }
 
 
 def read_row(row: Item, names: StampNames) -> Remembered:
     """What a row of the tombstones table says."""
-    return Remembered(Place(read_stamp(row, names), row["deleted"]["BOOL"]), row["from_peer"]["BOOL"])
+    where, at = Place(read_stamp(row, names), row["deleted"]["BOOL"]), float(row.get("at", {"N": "0"})["N"])
+    return Remembered(where, row["from_peer"]["BOOL"], at)
 
 
 def row_condition(remember: Remember, names: StampNames) -> dict[str, Any]:

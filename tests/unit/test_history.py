@@ -170,3 +170,19 @@ def test_several_changes_travel_as_the_last_with_their_number():
 def test_a_lift_has_to_be_later_than_all_that_was_reached():
     lift = found(modify(image("5"), image("3")), modify(image("3"), image("4"))).lift
     assert lift.floor == Place(Stamp(NUMBER_TIME, Decimal(5), HERE.encode())) and lift.seen is None
+
+
+@pytest.mark.parametrize(("late", "taken"), [(-60, True), (0, True), (5, True), (6, False)])
+@pytest.mark.parametrize("from_peer", [False, True])
+def test_an_older_version_of_the_peers_is_told_from_one_that_was_put_back_by_when_it_came(late, taken, from_peer):
+    """GIVEN a delete that is remembered WHEN the record of an older version of the peer's comes THEN one from before is the
+    receiver's and nothing to answer; one from later was put back by a writer, and gets a new stamp."""
+    grave = Remembered(Place(read_stamp(image("5"), NAMES), True), from_peer, at=AT - late)
+    findings = found(insert(image("4", PEER)), remembered=grave)
+    assert (findings.lift is None) == taken and findings.send is None
+    assert findings.deleted == (grave.place if taken else None)
+
+
+def test_a_write_of_this_side_is_never_taken_for_the_receivers():
+    grave = Remembered(Place(read_stamp(image("5"), NAMES), True), True, at=AT + 60)
+    assert found(insert(image("4")), remembered=grave).lift is not None

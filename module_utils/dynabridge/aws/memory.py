@@ -44,6 +44,6 @@ class Memory:
 
     def writes_of(self, entry: Remember) -> list[Write]:
         """What notes a place, for those who write it together with something else."""
-        expires = int(self._now() + self._keep_seconds)
-        arguments = {"TableName": self._table, "Item": row_of(entry, expires, self._names)}
+        row = row_of(entry, self._now(), self._keep_seconds, self._names)
+        arguments = {"TableName": self._table, "Item": row}
         return [Write(entry, "Put", arguments | row_condition(entry, self._names))]
