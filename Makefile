@@ -23,7 +23,7 @@ venv-dev:
 demo: venv ## two tables in two partitions, in sync before your eyes (KEEP=1 leaves the sides up)
 	@$(RUN) scripts/demo
 
-test: venv-dev lint ## everything CI needs (ARGS="-m 'not integration'" for the quick part)
+test: venv-dev ## everything CI needs, the linters among it (ARGS="-m 'not integration'" for the quick part)
 	@$(RUN) python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-long: venv-dev ## the tests that take many minutes: 10,000 random histories, every fault for five seconds

@@ -128,11 +128,11 @@ class _Walker:
         if self._slipped_in(old, stamp):
             self._name("taken_back", record)
             return
-        if self._of_before(old, stamp, record):
+        self.found.deleted = self._deleted_since(old, stamp, record)
+        if self.found.deleted is not None:
             self.found.tally["echoes"] += 1
-            self.found.deleted, self.found.lift = self.remembered.place, None
+            self.found.lift = None
             return
-        self.found.deleted = None
         if stamp.kind != NO_TIME and trusted and Place(stamp) > self.reached:
             self._news(position, record, stamp)
         else:
@@ -147,16 +147,17 @@ class _Walker:
         of_peer = self.policy.is_of_peer(stamp, self.found.keys)
         return old is None and deleted is not None and of_peer and Place(stamp) < deleted
 
-    def _of_before(self, old: Item | None, stamp: Stamp, record: dict[str, Any]) -> bool:
-        """Whether this is an older version of the peer's that came in before the delete was remembered, or while it was.
+    def _deleted_since(self, old: Item | None, stamp: Stamp, record: dict[str, Any]) -> Place | None:
+        """The delete that is remembered, if this is an older version of the peer's that came in before, or just then.
 
         Then the receiver has written it, has deleted it since or is about to take it back, and the record is late. A writer
         that puts back the peer's version, stamp and all, within that time looks just the same.
         """
         known = self.remembered
         if old is not None or known is None or not known.place.is_delete or not Place(stamp) < known.place:
-            return False
-        return self.policy.is_of_peer(stamp, self.found.keys) and written_at(record) <= known.at + SLIP_SECONDS
+            return None
+        just_then = written_at(record) <= known.at + SLIP_SECONDS
+        return known.place if just_then and self.policy.is_of_peer(stamp, self.found.keys) else None
 
     def _news(self, position: int, record: dict[str, Any], stamp: Stamp) -> None:
         if self._ahead(stamp, record):
