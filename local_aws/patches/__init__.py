@@ -17,6 +17,7 @@ PATCHES = (
     "workers",
     "mappings",
     "metric_namespace",
+    "alarms",
     "service_linked_roles",
     "async_failures",
     "secure_transport",
