@@ -11,6 +11,8 @@ PREPARED = "restore"
 DRILLS = "drills"
 # A drill calls its scratch table so, and no other table can be removed by who restores.
 SCRATCH_TABLES = "*-drill-????????T??????Z"
+# A section of it is named by each alarm.
+ALARMS_PAGE = "docs/runbooks/alarms/backups.md"
 # What tells a table's schema; module_utils/dynabridge/aws/table_schema.py asks for it.
 SCHEMA_ACTIONS = [
     "dynamodb:DescribeTable",
@@ -54,7 +56,6 @@ def backup_alarms(tables, side, hours, days, namespace):
         about = {
             "namespace": namespace,
             "dimensions": {"Table": name},
-            "page": "docs/runbooks/alarms/backups.md",
             "period_seconds": 3600,
         }
         found.append(
@@ -62,6 +63,7 @@ def backup_alarms(tables, side, hours, days, namespace):
             | {
                 "name": f"Backup_age-{name}",
                 "metric": "Backup_age_hours",
+                "page": f"{ALARMS_PAGE}#backup_age",
                 "means": f"The last verified full backup of {name} is older than {limit} hours, or nobody looks any more.",
                 "statistic": "Maximum",
                 "threshold": limit,
@@ -73,6 +75,7 @@ def backup_alarms(tables, side, hours, days, namespace):
             | {
                 "name": f"Backup_expires-{name}",
                 "metric": "Last_backup_expires_days",
+                "page": f"{ALARMS_PAGE}#backup_expires",
                 "means": f"The last verified full backup of {name} expires within {days} days.",
                 "statistic": "Minimum",
                 "comparison": "LessThanThreshold",

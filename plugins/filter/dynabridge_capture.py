@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Filters for captured changes: which tables, what the function may do, and the alarms."""
 
+# A section of it is named by each alarm.
 PAGE = "docs/runbooks/alarms/capture.md"
 WATERMARK = "watermark.json"
 
@@ -68,12 +69,13 @@ def capture_alarms(tables, side, limit_seconds, function, queue, namespace):
 
 
 def _table_alarms(name, limit, namespace):
-    about = {"namespace": namespace, "dimensions": {"Table": name}, "page": PAGE}
+    about = {"namespace": namespace, "dimensions": {"Table": name}}
     return [
         about
         | {
             "name": f"Capture_age-{name}",
             "metric": "Recoverable_age_seconds",
+            "page": f"{PAGE}#capture_age",
             "means": f"It is more than {limit} seconds ago that every change of {name} was known to be captured, or nobody"
             " looks any more.",
             "statistic": "Maximum",
@@ -85,6 +87,7 @@ def _table_alarms(name, limit, namespace):
         | {
             "name": f"Capture_hole-{name}",
             "metric": "Hole_count",
+            "page": f"{PAGE}#capture_hole",
             "means": f"Changes of {name} could not be captured; its watermark says from when to when.",
         },
     ]
@@ -96,7 +99,7 @@ def _function_alarms(function, queue):
             "name": "Capture_errors",
             "metric": "Errors",
             "means": "The function that captures changes fails; its log says why. It tries again.",
-            "page": PAGE,
+            "page": f"{PAGE}#capture_errors",
             "namespace": "AWS/Lambda",
             "dimensions": {"FunctionName": function},
             "evaluation_periods": 5,
@@ -107,7 +110,7 @@ def _function_alarms(function, queue):
             "name": "Capture_queue",
             "metric": "ApproximateAgeOfOldestMessage",
             "means": "A batch that was given up waits in the queue of the capture, and the function does not take it up.",
-            "page": PAGE,
+            "page": f"{PAGE}#capture_queue",
             "namespace": "AWS/SQS",
             "dimensions": {"QueueName": queue},
             "statistic": "Maximum",

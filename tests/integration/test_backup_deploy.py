@@ -151,7 +151,7 @@ def test_alarms_say_what_they_mean(deployed_pair, side):
     assert age["Dimensions"] == expires["Dimensions"] == [{"Name": "Table", "Value": table}]
     assert (expires["Threshold"], expires["ComparisonOperator"]) == (30, "LessThanThreshold")
     for alarm in alarms.values():
-        (page,) = re.findall(r"See (docs/\S+\.md)\.$", alarm["AlarmDescription"])
+        (page,) = re.findall(r"See (docs/\S+\.md)#\w+\.$", alarm["AlarmDescription"])
         assert (REPOSITORY / page).is_file()
 
 
