@@ -9,7 +9,7 @@ ARGS ?=
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help venv venv-dev demo test test-long lint faults reference local-up local-down clean
+.PHONY: help venv venv-dev demo test test-long lint faults reference operator-policy local-up local-down clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ lint: venv-dev ## ansible-lint (production), yamllint, ruff, mypy, shellcheck, c
 
 reference: venv-dev ## write docs/reference anew from playbooks, roles and modules
 	@$(RUN) python -m tools.reference
+
+operator-policy: venv-dev ## write docs/operator-policy anew from what every verb calls: a quarter of an hour
+	@$(RUN) PYTHONPATH="module_utils:." python -m tools.operator_policy record
 
 local-up: venv ## start the local AWS: two partitions on this machine
 	@$(RUN) ansible-playbook local_aws.yml

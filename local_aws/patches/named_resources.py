@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Calls of CloudWatch, EventBridge, IAM, SNS and Systems Manager are authorised on the resources that they name.
+"""Calls of CloudWatch, EventBridge, IAM, Kinesis, SNS and Systems Manager are authorised on the resources that they name.
 
 Service Authorization Reference, the pages of these services: alarms by AlarmName or AlarmNames, dashboards (their ARN has no
 region) by DashboardName or DashboardNames, rules of the default bus as `rule/<name>` by Name or Rule, instance profiles by
-InstanceProfileName, an access key by the user that has it, parameters by Path, what has tags by its ARN. The emulator
-authorises such calls on `*`, or a rule on `rule/default/<name>`, which policies that are true on AWS do not allow.
+InstanceProfileName, an access key by the user that has it, a stream by the iterator that reads it, parameters by Path, what
+has tags by its ARN. The emulator authorises such calls on `*`, or a rule on `rule/default/<name>`, which policies that are true
+on AWS do not allow.
 """
 
+import contextlib
 import json
 import re
 
 from ministack.core import iam_actions
-from ministack.services import iam
+from ministack.services import iam, kinesis
 
 from ..sides import Side
 from .parameter_lists import SEPARATOR
@@ -40,7 +42,8 @@ class _Fields:
         self._query = query_params
         self._body = {}
         if body[:1] == b"{":
-            self._body = json.loads(body)
+            with contextlib.suppress(ValueError):  # the emulator refuses it
+                self._body = json.loads(body)
 
     def all(self, name: str) -> list[str]:
         member = re.compile(rf"{name}(\.member)?(\.\d+)?")
@@ -76,8 +79,20 @@ def _parameters(fields: _Fields, place: str, _account_id: str) -> list[str]:
     return [f"ssm:{place}:parameter/{path.strip('/')}" for path in fields.all("Path")]
 
 
+def _streams(fields: _Fields, place: str, _account_id: str) -> list[str]:
+    read = [kinesis._shard_iterators.get(token) for token in fields.all("ShardIterator")]
+    return [f"kinesis:{place}:stream/{iterator['stream']}" for iterator in read if iterator]
+
+
 def _topics(_fields: _Fields, _place: str, _account_id: str) -> list[str]:
     return []  # the emulator knows them, but for their tags
 
 
-NAMED = {"sns": _topics, "monitoring": _cloudwatch, "events": _events, "iam": _iam, "ssm": _parameters}
+NAMED = {
+    "kinesis": _streams,
+    "sns": _topics,
+    "monitoring": _cloudwatch,
+    "events": _events,
+    "iam": _iam,
+    "ssm": _parameters,
+}

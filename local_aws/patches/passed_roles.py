@@ -15,6 +15,8 @@ from ministack.services import iam
 from ..sides import Side
 
 ACTION = "iam:PassRole"
+# Paths of the requests that name a function's role; the body of an invocation is anybody's.
+SETTINGS = ("/functions", "/configuration")
 TO_FUNCTION = {"lambda:CreateFunction", "lambda:UpdateFunctionConfiguration"}
 TO_INSTANCE = {"ec2:RunInstances", "iam:AddRoleToInstanceProfile"}
 # ARN of the role that the current request gives away.
@@ -25,7 +27,7 @@ def install(side: Side) -> None:
     emulator_resource, emulator_enforce = iam_actions.extract_resource_arn, iam_evaluator.enforce
 
     def resource(service, method, path, headers, body, query_params, region, account_id):
-        _given.set(_role_in(side, service, body, query_params))
+        _given.set(_role_in(side, service, path, body, query_params))
         return emulator_resource(service, method, path, headers, body, query_params, region, account_id)
 
     def enforce(access_key_id, iam_action, service, region, *more, **named):
@@ -47,15 +49,22 @@ def _receiver(action: str) -> str:
     return "ec2" if action in TO_INSTANCE else ""
 
 
-def _role_in(side: Side, service: str, body: bytes, query_params: dict) -> str | None:
+def _role_in(side: Side, service: str, path: str, body: bytes, query_params: dict) -> str | None:
     if service == "lambda":
-        return json.loads(body).get("Role") if body[:1] == b"{" else None
+        return _role_of_function(body) if path.rstrip("/").endswith(SETTINGS) else None
     role = None
     if service == "iam":
         role = _value(query_params, "RoleName")
     elif service == "ec2":
         role = _role_of_profile(query_params)
     return f"arn:{side.partition}:iam::{side.account_id}:role/{role}" if role else None
+
+
+def _role_of_function(body: bytes) -> str | None:
+    try:
+        return json.loads(body or b"{}").get("Role")
+    except (ValueError, AttributeError):
+        return None  # the emulator refuses it
 
 
 def _role_of_profile(query_params: dict) -> str | None:
