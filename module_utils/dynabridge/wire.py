@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -103,16 +104,25 @@ def decode(data: bytes, position: int = 0) -> tuple[str, list[Change]]:
     """The sending side and the changes of a payload. Raises MalformedRecord with the reason."""
     if data[:3] != MAGIC:
         raise MalformedRecord("not a dynabridge record: it does not begin with DBR")
-    if data[3:4] != bytes([VERSION]):
+    read = READERS.get(int.from_bytes(data[3:4], "big"))
+    if read is None:
         raise MalformedRecord(
-            f"wire version {data[3:4].hex()} is not known here (this side reads {VERSION}): deploy both sides"
+            f"wire version {data[3:4].hex()} is not known here (this side reads"
+            f" {' and '.join(map(str, READERS))}): deploy both sides"
         )
-    body = _decompress(data[4:])
     try:
-        envelope = json.loads(body)
-        return str(envelope["from"]), [_read_change(row, position) for row in envelope["changes"]]
+        return read(data[4:], position)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise MalformedRecord(f"envelope is not readable: {type(error).__name__}: {error}") from error
+
+
+def _read_version_1(data: bytes, position: int) -> tuple[str, list[Change]]:
+    envelope = json.loads(_decompress(data))
+    return str(envelope["from"]), [_read_change(row, position) for row in envelope["changes"]]
+
+
+# The present version, and the one before it: while two sides are upgraded, records of both are under way.
+READERS: dict[int, Callable[[bytes, int], tuple[str, list[Change]]]] = {1: _read_version_1}
 
 
 def _decompress(data: bytes) -> bytes:

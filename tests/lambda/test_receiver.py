@@ -106,6 +106,45 @@ def test_throttled_write_comes_again_from_its_record():
     assert bench.cloudwatch.metrics["DDB-Replicator/Unsettled_count"] == [1]
 
 
+def original(number, name, item):
+    """A record as the source documents' sender writes it."""
+    image_name = "old_image" if name == "REMOVE" else "new_image"
+    return kinesis_record(number, str({"event_name": name, image_name: item}).encode(), item["PK"]["S"])
+
+
+def test_records_of_the_original_sender_are_applied_among_others(capsys):
+    """GIVEN a batch from a peer that changes over: the old format, then the new one THEN the rule decides over all of it."""
+    bench = Bench()
+    batch = [
+        original(1, "INSERT", image("a", "5")),
+        original(2, "INSERT", image("b", "5")),
+        original(3, "REMOVE", image("b", "5")),
+        original(4, "INSERT", image("c", "5")),
+        record(5, put("c", "6"), put("d", "6")),
+        original(6, "MODIFY", image("c", "5.5")),
+    ]
+    assert bench.handle(*batch) == [] and not bench.s3.objects
+    assert bench.written() == ["a", "c", "d"]
+    assert bench.dynamodb.get("user-sg", PK={"S": "c"})["last_update_timestamp"] == {"N": "6"}
+    assert bench.cloudwatch.metrics["DDB-Replicator/Replication_lag"] == [2.0]
+    assert '"original_records": 5' in capsys.readouterr().out
+
+
+def test_a_delete_of_the_original_sender_is_remembered():
+    bench = Bench()
+    bench.handle(original(1, "REMOVE", image("a", "5")))
+    bench.handle(original(2, "INSERT", image("a", "4")), record(3, put("b")))
+    assert bench.written() == ["b"]
+
+
+def test_a_record_of_the_original_sender_is_kept_where_its_table_is_not_certain():
+    """GIVEN several replicated tables THEN a record that names none is kept, with what to do; the rest goes on."""
+    bench = Bench(TARGET_TABLE="user-sg,orders-sg")
+    assert bench.handle(original(1, "INSERT", image("a")), record(2, put("b"))) == []
+    (body,) = bench.s3.objects.values()
+    assert bench.written() == ["b"] and "names no table" in json.loads(body)["reason"]
+
+
 def test_malformed_record_is_kept_and_the_rest_goes_on():
     bench = Bench()
     poison = kinesis_record(1, b"not ours")

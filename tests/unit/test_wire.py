@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dynabridge.changes import DELETE, PUT, Change
 from dynabridge.errors import MalformedRecord
-from dynabridge.wire import MAGIC, RECORD_LIMIT, VERSION, decode, encode, lane_of, pack
+from dynabridge.wire import MAGIC, READERS, RECORD_LIMIT, VERSION, decode, encode, lane_of, pack
 from tests.strategies import changes, json_values
 
 
@@ -98,6 +98,11 @@ def test_damaged_record_is_named(name):
     data, reason = DAMAGED[name]
     with pytest.raises(MalformedRecord, match=reason):
         decode(data)
+
+
+def test_the_version_before_is_read_too():
+    """GIVEN sides that are upgraded one after the other THEN a receiver reads what either sender writes."""
+    assert set(READERS) == {version for version in (VERSION - 1, VERSION) if version > 0}
 
 
 @given(st.binary(max_size=200))

@@ -14,6 +14,7 @@ from typing import Any
 from ..changes import Change, fingerprint
 from ..conflict import fold
 from ..errors import MalformedRecord
+from ..original_wire import is_original, read_original
 from ..settings import ReceiverSettings
 from ..wire import decode
 from .apply import Applier, Outcome
@@ -62,7 +63,7 @@ class Receiver:
         changes: list[Change] = []
         for position, record in enumerate(records):
             try:
-                _side, found = decode(_payload(record), position)
+                found = self._read(record, position, tally)
             except MalformedRecord as error:
                 self._keep(record, str(error), tally)
                 continue
@@ -74,6 +75,23 @@ class Receiver:
                         record, f"table {change.table} is not replicated on side {self.settings.side}", tally, change
                     )
         return changes
+
+    def _read(self, record: dict, position: int, tally: Counter[str]) -> list[Change]:
+        data = _payload(record)
+        if not is_original(data):
+            return decode(data, position)[1]
+        tally["original_records"] += 1  # while the log says so, the peer has the source documents' sender
+        arrived = float(record["kinesis"].get("approximateArrivalTimestamp", 0))
+        return [read_original(data, self._only_table(), self.settings.names, arrived, position)]
+
+    def _only_table(self) -> str:
+        """The table of a record that names none."""
+        if len(self.settings.tables) > 1:
+            raise MalformedRecord(
+                f"record of the original functions names no table, and side {self.settings.side} replicates several: deploy"
+                " with the table of the original functions alone, replay, and add the others then"
+            )
+        return next(iter(self.settings.tables))
 
     def _keep(self, record: dict, reason: str, tally: Counter[str], change: Change | None = None) -> None:
         """Keep a whole Kinesis record, or of a readable one just the change that cannot be applied."""
