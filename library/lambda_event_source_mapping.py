@@ -36,6 +36,14 @@ options:
     type: str
     choices: [present, absent]
     default: present
+  create:
+    description:
+      - Whether a mapping that is not there is made. With V(false) only one that is there is set, and a function that is not
+        there is no error.
+      - Set O(report_batch_item_failures) so before a function gets code that answers which records failed. Lambda takes
+        such an answer for success where the mapping does not ask for it.
+    type: bool
+    default: true
   enabled:
     description:
       - Whether the function is invoked. A disabled mapping keeps its position in the stream.
@@ -159,7 +167,7 @@ RETURN = r"""
 mapping:
   description:
     - The mapping after the run; in check mode as it would be, with an empty RV(mapping.uuid) for a new one.
-    - Empty with O(state=absent).
+    - Empty with O(state=absent), and where there is none and O(create=false).
   returned: success
   type: dict
   contains:
@@ -273,6 +281,7 @@ ARGUMENT_SPEC = {
     "function_name": {"type": "str", "required": True},
     "event_source_arn": {"type": "str"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "create": {"type": "bool", "default": True},
     "enabled": {"type": "bool", "default": True},
     "starting_position": {
         "type": "str",
@@ -467,6 +476,8 @@ def present(mappings: Mappings, params: dict, check_mode: bool) -> dict:
     found = mappings.existing()
     same = [mapping for mapping in found if mapping["EventSourceArn"] == source]
     existing = next(filter(is_there, same), None)
+    if existing is None and not params["create"]:
+        return outcome(params, [], {}, {}, [])
     if existing and existing["State"] in CHANGING and not check_mode:
         existing = mappings.settled(existing["UUID"])
     before = told_mapping(existing) if existing else {}

@@ -239,6 +239,28 @@ def test_where_an_existing_mapping_started_does_not_count(run):
     assert result["mapping"]["starting_position"] == "LATEST"
 
 
+@pytest.mark.parametrize("check", [False, True])
+def test_nothing_is_made_when_only_what_is_there_is_meant(run, check):
+    # GIVEN a mapping to an older stream of the table, and no function of another name WHEN only a mapping that is there
+    # is to be set THEN none is made, and the older one stays
+    fake = FakeLambda()
+    fake.have(OLD_STREAM)
+    for function in ("f", "missing"):
+        result, writes = run(
+            fake, check=check, function_name=function, event_source_arn=NEW_STREAM, create=False, **ALL
+        )
+        assert not result["changed"] and writes == [] and result["mapping"] == {} and result["removed"] == []
+
+
+def test_what_is_there_is_set_without_making_it(run):
+    # GIVEN a mapping made by hand, which takes no partial responses WHEN only what is there is set THEN it is, in place
+    fake = FakeLambda()
+    by_hand = fake.have(KINESIS)
+    result, writes = run(fake, event_source_arn=KINESIS, create=False, report_batch_item_failures=True)
+    assert writes == ["update_event_source_mapping"] and result["mapping"]["uuid"] == by_hand["UUID"]
+    assert fake.mappings[by_hand["UUID"]]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
 def test_filters_that_say_the_same_are_equal(run):
     # GIVEN filters WHEN they come in another order, spelling and number THEN there is nothing to change
     fake = FakeLambda()
