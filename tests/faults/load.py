@@ -26,6 +26,8 @@ class Writer(threading.Thread):
 
     side: Side
     seed: int
+    own_share: float = 0.75  # of the operations, on items of its own
+    rate: float = RATE
     expected: dict = field(default_factory=dict)
     acknowledged: int = 0
     failed: int = 0
@@ -48,7 +50,7 @@ class Writer(threading.Thread):
             started = time.monotonic()
             number += 1
             self._operate(number)
-            self.over.wait(max(0.0, 1 / RATE - (time.monotonic() - started)))
+            self.over.wait(max(0.0, 1 / self.rate - (time.monotonic() - started)))
 
     def stop(self):
         self.over.set()
@@ -56,7 +58,7 @@ class Writer(threading.Thread):
         assert not self.is_alive(), "the load does not end"
 
     def _operate(self, number):
-        own = self.random.random() < 0.75
+        own = self.random.random() < self.own_share
         key = (
             f"{self.side.name}-{self.random.randrange(OWN_KEYS)}"
             if own
@@ -98,8 +100,8 @@ class Writer(threading.Thread):
 class Load:
     """Both writers, for the length of a block."""
 
-    def __init__(self, bridge: Bridge, seed: int):
-        self.writers = [Writer(bridge.cn, seed), Writer(bridge.sg, seed + 1)]
+    def __init__(self, bridge: Bridge, seed: int, **settings):
+        self.writers = [Writer(bridge.cn, seed, **settings), Writer(bridge.sg, seed + 1, **settings)]
 
     def __enter__(self):
         for writer in self.writers:
