@@ -9,7 +9,11 @@ ARGS ?=
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
+<<<<<<< HEAD
 .PHONY: help venv venv-dev demo test test-long lint faults reference operator-policy local-up local-down clean
+=======
+.PHONY: help venv venv-dev demo test test-long lint sanity faults reference local-up local-down clean
+>>>>>>> cdff85c (Closing words of each playbook, a bar in a terminal, stdout left alone for programs; compare says how far it is; make sanity)
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -31,6 +35,9 @@ test-long: venv-dev ## the tests that take many minutes: 10,000 random histories
 
 faults: venv-dev ## everything that can go wrong, under load, one after the other; a table of results (ARGS="--seconds 10")
 	@$(RUN) PYTHONPATH="module_utils:." python -m tests.faults $(ARGS)
+
+sanity: venv-dev ## ansible-test sanity on a copy that is laid out as a collection; a few minutes (ARGS="--test validate-modules")
+	@$(RUN) scripts/sanity $(ARGS)
 
 lint: venv-dev ## ansible-lint (production), yamllint, ruff, mypy, shellcheck, codespell
 	@$(RUN) scripts/lint
