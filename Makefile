@@ -9,11 +9,7 @@ ARGS ?=
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-<<<<<<< HEAD
-.PHONY: help venv venv-dev demo test test-long lint faults reference operator-policy local-up local-down clean
-=======
-.PHONY: help venv venv-dev demo test test-long lint sanity faults reference local-up local-down clean
->>>>>>> cdff85c (Closing words of each playbook, a bar in a terminal, stdout left alone for programs; compare says how far it is; make sanity)
+.PHONY: help venv venv-dev demo test test-long lint sanity faults reference operator-policy local-up local-down clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
