@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 
 from tests.docs.aws_commands import problem_of
-from tests.integration import test_deploy, test_dr_drill, test_dr_test1, test_molecule_default, test_teardown
+from tests.integration import (
+    test_deploy,
+    test_dr_drill,
+    test_dr_test1,
+    test_molecule_default,
+    test_status,
+    test_teardown,
+)
 from tests.local_pair import REPOSITORY, run_playbook, started_pair
 
 # In this order: each page finds what the ones before it left.
@@ -23,6 +30,7 @@ PAGES = (
     "replay",
     "backup",
     "backup_status",
+    "status",
     "backup_schedule",
     "export_schema",
     "dr_restore",
@@ -39,6 +47,7 @@ NEEDS_AWS = ("inventories/cn", "inventories/sg")
 # A playbook that runs for a minute is not run twice: these commands are run by another test, which also looks at what they do.
 RUN_ELSEWHERE = {
     *(test_deploy.CHECK, test_deploy.FIRST, test_molecule_default.CHECK_DIFF),
+    *(test_status.PLAIN, test_status.JSON),
     *(test_dr_drill.DRILL, test_dr_test1.TEST),
     *(test_teardown.CHECK, test_teardown.PLAIN, test_teardown.DATA, test_teardown.EVERYTHING),
 }

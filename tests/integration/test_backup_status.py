@@ -24,6 +24,7 @@ class Shelf:
     pair: LocalPair
     side: str
     keys: list = field(default_factory=list)
+    prefix: str = "daily"
 
     @property
     def bucket(self) -> str:
@@ -49,7 +50,7 @@ class Shelf:
             table=table,
             id=identifier,
             day=day_of(begun),
-            folder=folder_of("daily", day_of(begun), table, identifier),
+            folder=folder_of(self.prefix, day_of(begun), table, identifier),
             state=state,
             kind=FULL,
             moment=begun,

@@ -11,7 +11,7 @@ FOLDER = REPOSITORY / "docs" / "operator-policy"
 CALLS = Path(__file__).with_name("calls.json")
 
 GROUPS = {
-    "daily": ("load_test", "compare", "backup", "backup_status", "export_schema", "dr_drill"),
+    "daily": ("status", "load_test", "compare", "backup", "backup_status", "export_schema", "dr_drill"),
     "repair": ("replay", "resync", "rotate_credentials", "dr_restore", "dr_put_back"),
     "deploy": ("deploy",),
     "remove": ("teardown",),
