@@ -102,6 +102,7 @@ options:
     elements: str
     default: []
 extends_documentation_fragment:
+  - dynabridge.progress
   - dynabridge.reads_only
 requirements:
   - boto3
@@ -222,7 +223,7 @@ with suppress(ImportError):  # without botocore AnsibleAWSModule says what is mi
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
-from ansible.module_utils.dynabridge.arguments import check_ranges
+from ansible.module_utils.dynabridge.arguments import PROGRESS, check_ranges
 from ansible.module_utils.dynabridge.compare import (
     DIFFERENT,
     BucketDigests,
@@ -235,6 +236,7 @@ from ansible.module_utils.dynabridge.compare import (
     differing_attributes,
 )
 from ansible.module_utils.dynabridge.errors import DynabridgeError, SettingsError
+from ansible.module_utils.dynabridge.progress import Count, teller
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 LINES = {
@@ -259,6 +261,7 @@ SIDE = {
     },
 }
 ARGUMENT_SPEC = {
+    **PROGRESS,
     "left": SIDE,
     "right": SIDE,
     "segments": {"type": "int", "default": 4},
@@ -396,11 +399,12 @@ def compare(left: Side | Lines, right: Side | Lines, params: dict[str, Any]) -> 
     """Both scans; the result to return, without its times."""
     check(params)
     rows = rows_of(left, right, params)
-    first_left, first_right = scan_both(left, right, params, lambda: BucketDigests(rows))
+    read = Count(teller(params.get("progress_file")), f"{left.table} and {right.table}: {{:,}} items read")
+    first_left, first_right = scan_both(left, right, params, read.of(lambda: BucketDigests(rows)))
     chosen, left_out = choose_buckets(first_left, first_right, params["max_differences"])
     found, shown = 0, []
     if chosen:
-        keys = scan_both(left, right, params, lambda: KeyDigests(rows, chosen))
+        keys = scan_both(left, right, params, read.of(lambda: KeyDigests(rows, chosen)))
         differing = list(differences(*keys))
         found = len(differing)
         shown = describe(list(islice(differing, params["show"])), left, right, rows, params)

@@ -10,10 +10,20 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
+from pathlib import Path
 from typing import Any
 
+import ansible.module_utils
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+
+# Ansible hands the kit to modules; a plugin finds it where it lies.
+KIT = str(Path(__file__).resolve().parents[2] / "module_utils")
+if KIT not in ansible.module_utils.__path__:
+    ansible.module_utils.__path__.append(KIT)
+
+from ansible.module_utils.dynabridge import progress  # noqa: E402  after the path
+from ansible.module_utils.dynabridge.screen import Shown  # noqa: E402
 
 LOOK_EVERY = 0.5
 
@@ -45,11 +55,13 @@ class ActionModule(ActionBase):
         handle, path = tempfile.mkstemp(prefix="dynabridge-progress-")
         os.close(handle)
         stop = threading.Event()
-        relayer = threading.Thread(target=relay, args=(path, stop, Display().display), daemon=True)
+        shown = Shown(Display().display, progress.OUTPUT)
+        relayer = threading.Thread(target=relay, args=(path, stop, shown.line), daemon=True)
         relayer.start()
         try:
             return result | self._execute_module(module_args=arguments | {"progress_file": path}, task_vars=task_vars)
         finally:
             stop.set()
             relayer.join()
+            shown.close()
             os.unlink(path)

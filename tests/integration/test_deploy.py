@@ -34,8 +34,16 @@ def changed(output):
     return {host: counts["changed"] for host, counts in recap(output).items()}
 
 
-def test_a_first_deploy_warns_of_nothing(deployed_pair):
-    assert "[WARNING]" not in (deployed_pair.directory / FIRST_DEPLOY).read_text()
+def test_a_first_deploy_warns_of_nothing_and_sums_up(deployed_pair):
+    """GIVEN empty accounts WHEN deployed THEN no warning; the end names what was made on each side, and what to do next."""
+    output = (deployed_pair.directory / FIRST_DEPLOY).read_text()
+    assert "[WARNING]" not in output
+    summary = output[output.index("\ndeploy.yml: ") :]
+    assert re.match(r"\ndeploy.yml: \d+ changes; .* s\.\n", summary)
+    for side, table in (("cn-north-1", "user-cn"), ("ap-southeast-1", "user-sg")):
+        told = summary.partition(f"\n  {side}: ")[2].partition("\n  ")[0]
+        assert "tables: " in told and table in told
+    assert "Next: ansible-playbook compare.yml -i inventories/local " in summary
 
 
 def test_check_mode_on_empty_accounts_says_what_it_would_create(empty_pair):
