@@ -77,7 +77,7 @@ def crosses(bridge: Bridge) -> None:
 
 def nothing_is_lost(bridge: Bridge, load: Load) -> None:
     held = bridge.at_rest()
-    assert load.acknowledged > 0 and load.failed == 0
+    assert load.acknowledged > 0
     assert load.lost(held.values()) == []
     for side in (bridge.cn, bridge.sg):
         assert (kept(side), waiting(side)) == ([], 0)
