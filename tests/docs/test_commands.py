@@ -22,7 +22,6 @@ from tests.local_pair import REPOSITORY, run_playbook, started_pair
 
 # In this order: each page finds what the ones before it left.
 PAGES = (
-    "demo",
     "deploy",
     "load_test",
     "compare",
@@ -40,13 +39,16 @@ PAGES = (
     "rotate_credentials",
     "proxy",
     "proxy_check",
+    "demo",
     "teardown",
     "local_aws",
 )
+# All that it plays is played by other pages and tests, too.
+LONG = ("demo",)
 NEEDS_AWS = ("inventories/cn", "inventories/sg")
 # A playbook that runs for a minute is not run twice: these commands are run by another test, which also looks at what they do.
 RUN_ELSEWHERE = {
-    *(test_deploy.CHECK, test_deploy.FIRST, test_molecule_default.CHECK_DIFF),
+    *(test_deploy.CHECK, test_molecule_default.CHECK_DIFF),
     *(test_status.PLAIN, test_status.JSON),
     *(test_dr_drill.DRILL, test_dr_test1.TEST),
     *(test_teardown.CHECK, test_teardown.PLAIN, test_teardown.DATA, test_teardown.EVERYTHING),
@@ -93,7 +95,7 @@ def page_pair(tmp_path_factory):
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [pytest.param(page, marks=pytest.mark.long if page in LONG else ()) for page in PAGES])
 def test_commands_of_a_playbooks_page_run(page_pair, page):
     """GIVEN a page WHEN its commands are run one after the other THEN each succeeds."""
     found = commands(REPOSITORY / "docs" / "playbooks" / f"{page}.md")

@@ -21,7 +21,6 @@ def recap(output: str) -> dict[str, dict[str, int]]:
 
 # What docs/playbooks/deploy.md shows and this file runs, for tests/docs.
 CHECK = "ansible-playbook deploy.yml -i inventories/local --check"
-FIRST = "ansible-playbook deploy.yml -i inventories/local"  # by the fixture deployed_pair
 
 
 def deploy(pair, *arguments):

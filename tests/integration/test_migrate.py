@@ -125,6 +125,7 @@ def side_by_side(pair, options, hold):
     return bridge
 
 
+@pytest.mark.long
 def test_one_side_after_the_other(pair, quickly):
     """GIVEN a deployment by the documents' steps, in use on both sides WHEN deploy.yml runs for one side, then for the other
     THEN tables, streams and mappings are those that were there, nothing is lost, and the next run changes nothing."""

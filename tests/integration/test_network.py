@@ -200,6 +200,7 @@ def test_second_run_changes_nothing(private):
     assert changed(checked) == {"cn-north-1": 0}, checked
 
 
+@pytest.mark.long
 def test_switched_off_and_on_again(private):
     """GIVEN the switch off WHEN the receiver is deployed by its tag alone THEN it leaves the VPC; with the switch on it finds its
     subnets again."""
@@ -211,6 +212,7 @@ def test_switched_off_and_on_again(private):
     assert private.place("cn") == before
 
 
+@pytest.mark.long
 def test_check_mode_on_an_empty_account_says_what_it_would_make(empty_pair):
     """GIVEN nothing deployed WHEN checked THEN every part of the network is named, and none is made."""
     side = Side(empty_pair, "cn")
