@@ -85,8 +85,13 @@ class Side:
 
     # -- functions ---------------------------------------------------------------------------
 
+    def _reads_another_table(self, source: str) -> bool:
+        return ":table/" in source and f":table/{self.table}/" not in source
+
     def mapping(self, function: str) -> dict:
-        (mapping,) = self.client("lambda").list_event_source_mappings(FunctionName=function)["EventSourceMappings"]
+        """Of the functions that read tables: the one that reads this side's."""
+        found = self.client("lambda").list_event_source_mappings(FunctionName=function)["EventSourceMappings"]
+        (mapping,) = (each for each in found if not self._reads_another_table(each["EventSourceArn"]))
         return mapping
 
     def problem(self, function: str) -> str:
