@@ -214,16 +214,16 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
-    import boto3
     from ansible.module_utils.dynabridge.aws.line_sets import LineSet
     from ansible.module_utils.dynabridge.aws.objects import Objects
-    from ansible.module_utils.dynabridge.aws.proxies import tell, through
+    from ansible.module_utils.dynabridge.aws.proxies import through
     from ansible.module_utils.dynabridge.aws.scan import describe_keys, reduce_table
     from ansible.module_utils.dynabridge.aws.session import under_role
+    from ansible.module_utils.dynabridge.aws.sides import side_client
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
-from ansible.module_utils.dynabridge.arguments import PROGRESS, check_ranges
+from ansible.module_utils.dynabridge.arguments import PROGRESS, REACHED, check_ranges
 from ansible.module_utils.dynabridge.compare import (
     DIFFERENT,
     BucketDigests,
@@ -252,12 +252,9 @@ SIDE = {
     "required_one_of": [("table", "lines")],
     "mutually_exclusive": [("table", "lines")],
     "options": {
+        **REACHED,
         "table": {"type": "str"},
         "lines": {"type": "dict", "options": LINES},
-        "profile": {"type": "str"},
-        "region": {"type": "str"},
-        "endpoint_url": {"type": "str"},
-        "proxy": {"type": "str"},
     },
 }
 ARGUMENT_SPEC = {
@@ -321,24 +318,21 @@ class Lines(NamedTuple):
 
 
 def connect(side: dict[str, Any], segments: int) -> Side | Lines:
-    session = boto3.Session(profile_name=side["profile"] or None, region_name=side["region"] or None)
-    retries = {"mode": "standard", "max_attempts": 10}
-    config = Config(max_pool_connections=segments, retries=retries, **through(side))
+    settings = {"max_pool_connections": segments, "retries": {"mode": "standard", "max_attempts": 10}}
     if side.get("lines"):
-        return connect_lines(side, session, config)
-    client = session.client("dynamodb", endpoint_url=side["endpoint_url"] or None, config=config)
-    return Side(side["table"], tell(client))
+        return connect_lines(side, settings)
+    return Side(side["table"], side_client(side, "dynamodb", settings))
 
 
-def connect_lines(side: dict[str, Any], session: Any, config: Any) -> Lines:
-    lines, endpoint = side["lines"], side["endpoint_url"] or None
-    region = lines["bucket_region"] or session.region_name
+def connect_lines(side: dict[str, Any], settings: dict[str, Any]) -> Lines:
+    lines = side["lines"]
     if lines["role_arn"]:
-        sts = tell(session.client("sts", endpoint_url=endpoint, config=Config(**through(side))))
-        make = under_role(sts, lines["role_arn"], side["profile"], session.region_name, endpoint)
-        s3 = make("s3", region=region, config=config)
+        sts = side_client(side, "sts", {})
+        home = sts.meta.region_name
+        make = under_role(sts, lines["role_arn"], side["profile"], home, side["endpoint_url"])
+        s3 = make("s3", region=lines["bucket_region"] or home, config=Config(**settings, **through(side)))
     else:
-        s3 = tell(session.client("s3", region_name=region, endpoint_url=endpoint, config=config))
+        s3 = side_client(side, "s3", settings, region=lines["bucket_region"] or "")
     return Lines(LineSet(Objects(s3, lines["bucket"], lines["bucket_owner"] or ""), lines["folder"]))
 
 

@@ -91,12 +91,11 @@ from contextlib import suppress
 from typing import Any
 
 with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
-    import boto3
-    from ansible.module_utils.dynabridge.aws.proxies import tell, through
-    from botocore.config import Config
+    from ansible.module_utils.dynabridge.aws.sides import SOON, side_client
     from botocore.exceptions import BotoCoreError, ClientError
 
 from ansible.module_utils.common.warnings import warn
+from ansible.module_utils.dynabridge.arguments import REACHED
 from ansible.module_utils.dynabridge.compare_record import item_of
 from ansible.module_utils.dynabridge.errors import DynabridgeError
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
@@ -104,10 +103,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 SIDE = {
     "type": "dict",
     "required": True,
-    "options": {
-        "table": {"type": "str", "required": True},
-        **{name: {"type": "str"} for name in ("profile", "region", "endpoint_url", "proxy")},
-    },
+    "options": {**REACHED, "table": {"type": "str", "required": True}},
 }
 ARGUMENT_SPEC = {
     "name": {"type": "str", "required": True},
@@ -119,11 +115,7 @@ ARGUMENT_SPEC = {
 
 
 def connect(side: dict[str, Any]) -> Any:
-    session = boto3.Session(profile_name=side["profile"] or None, region_name=side["region"] or None)
-    config = Config(
-        connect_timeout=10, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 4}, **through(side)
-    )
-    return tell(session.client("dynamodb", endpoint_url=side["endpoint_url"] or None, config=config))
+    return side_client(side, "dynamodb", SOON)
 
 
 def keep(side: dict[str, Any], item: dict[str, Any], check_mode: bool) -> bool:

@@ -260,16 +260,14 @@ from contextlib import suppress
 from typing import Any
 
 with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
-    import boto3
     from ansible.module_utils.dynabridge.aws.memory import Memory
-    from ansible.module_utils.dynabridge.aws.proxies import tell, through
     from ansible.module_utils.dynabridge.aws.resync import Options, Resync, Side
     from ansible.module_utils.dynabridge.aws.scan import describe_keys
-    from botocore.config import Config
+    from ansible.module_utils.dynabridge.aws.sides import side_client
     from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
     from botocore.exceptions import ConnectionError as NoConnection
 
-from ansible.module_utils.dynabridge.arguments import PROGRESS, STAMPS
+from ansible.module_utils.dynabridge.arguments import PROGRESS, REACHED, STAMPS
 from ansible.module_utils.dynabridge.compare import Rows
 from ansible.module_utils.dynabridge.errors import DynabridgeError, SettingsError
 from ansible.module_utils.dynabridge.moments import read_date
@@ -286,10 +284,8 @@ SIDE = {
         "name": {"type": "str", "required": True},
         "table": {"type": "str", "required": True},
         "tombstones_table": {"type": "str", "default": "replicator_tombstones"},
+        **REACHED,
         "region": {"type": "str", "required": True},
-        "profile": {"type": "str"},
-        "endpoint_url": {"type": "str"},
-        "proxy": {"type": "str"},
     },
 }
 ARGUMENT_SPEC = {
@@ -385,9 +381,7 @@ def target_of(params: dict[str, Any]) -> str:
 
 
 def connect(side: dict[str, Any], settings: dict[str, Any], connections: int = 10) -> Any:
-    session = boto3.Session(profile_name=side["profile"] or None, region_name=side["region"])
-    config = Config(max_pool_connections=connections, **settings, **through(side))
-    return tell(session.client("dynamodb", endpoint_url=side["endpoint_url"] or None, config=config))
+    return side_client(side, "dynamodb", settings | {"max_pool_connections": connections})
 
 
 def probe(side: dict[str, Any]) -> tuple[tuple, str]:

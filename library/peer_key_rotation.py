@@ -121,12 +121,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 with suppress(ImportError):  # without botocore AnsibleAWSModule says what is missing
-    import boto3
-    from ansible.module_utils.dynabridge.aws.proxies import tell, through
     from ansible.module_utils.dynabridge.aws.rotation import Proof, StoredPair, UserKeys, rotate
-    from botocore.config import Config
+    from ansible.module_utils.dynabridge.aws.sides import SOON, side_client
     from botocore.exceptions import BotoCoreError, ClientError
 
+from ansible.module_utils.dynabridge.arguments import REACHED
 from ansible.module_utils.dynabridge.errors import DynabridgeError
 from ansible.module_utils.dynabridge.rotation import Pair, plan
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
@@ -134,7 +133,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 SIDE = {
     "type": "dict",
     "required": True,
-    "options": {name: {"type": "str"} for name in ("profile", "region", "endpoint_url", "proxy")},
+    "options": REACHED,
 }
 ARGUMENT_SPEC = {
     "user": {"type": "str", "required": True},
@@ -150,11 +149,8 @@ ARGUMENT_SPEC = {
 
 def connect(side: dict[str, Any], service: str, pair: Pair | None = None) -> Any:
     """A client of a side: by its profile, or by a key pair that is to be proven there."""
-    session = boto3.Session(profile_name=side["profile"] or None, region_name=side["region"] or None)
     credentials = {"aws_access_key_id": pair.access_key, "aws_secret_access_key": pair.secret_key} if pair else {}
-    retries = {"mode": "standard", "total_max_attempts": 4}
-    config = Config(connect_timeout=10, read_timeout=20, retries=retries, **through(side))
-    return tell(session.client(service, endpoint_url=side["endpoint_url"] or None, config=config, **credentials))
+    return side_client(side, service, SOON, credentials=credentials)
 
 
 def run(module: AnsibleAWSModule) -> dict[str, Any]:

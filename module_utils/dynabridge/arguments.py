@@ -30,6 +30,8 @@ STAMPS = {
     "region_attribute": {"type": "str", "default": "last_updater_region"},
     "tombstone_days": {"type": "int", "default": 30},
 }
+# How a side is reached, where a module works on both.
+REACHED = {name: {"type": "str"} for name in ("profile", "region", "endpoint_url", "proxy")}
 PROGRESS = {"progress_file": {"type": "path"}}
 
 

@@ -146,8 +146,18 @@ def _using_key(place):
 
 def restore_statements(place):
     """The rights of who restores, in whatever region of the account is left."""
+    return [
+        *_making_tables(place),
+        *_reading(place, PREPARED, DRILLS, place["changes_prefix"]),
+        *_preparing(place),
+        *_using_key(place),
+        _logging_imports(place),
+    ]
+
+
+def _making_tables(place):
+    """Tables of any name: made, filled, held against what they should be, and set as the lost one was."""
     anywhere = f"arn:{place['partition']}:dynamodb:*:{place['account_id']}:table/*"
-    logs = f"arn:{place['partition']}:logs:*:{place['account_id']}:log-group:/aws-dynamodb/*"
     return [
         _allow(
             "MakeTables",
@@ -199,7 +209,11 @@ def restore_statements(place):
         # A restored table has a key of its own region: whichever lets this role in, for tables only.
         _allow("UseTableKeys", TABLE_KEY_ACTIONS, f"arn:{place['partition']}:kms:*:{place['account_id']}:key/*")
         | {"Condition": {"StringLike": {"kms:ViaService": "dynamodb.*"}}},
-        *_reading(place, PREPARED, DRILLS, place["changes_prefix"]),
+    ]
+
+
+def _preparing(place):
+    return [
         # Asks S3 for objects of the Glacier classes.
         _allow("FetchFromGlacier", ["s3:RestoreObject"], f"{_bucket(place)}/{place['prefix']}/*"),
         # Data sets that are merged for an import, and reports; what drills came to.
@@ -208,23 +222,26 @@ def restore_statements(place):
             ["s3:PutObject", "s3:AbortMultipartUpload"],
             [f"{_bucket(place)}/{folder}/*" for folder in (PREPARED, DRILLS)],
         ),
-        *_using_key(place),
-        # An import writes what it could not read to a log group, with the rights of who asks for it.
-        _allow(
-            "LogImports",
-            [
-                "logs:CreateLogGroup",
-                "logs:CreateLogStream",
-                "logs:DescribeLogGroups",
-                "logs:DescribeLogStreams",
-                "logs:FilterLogEvents",
-                "logs:GetLogEvents",
-                "logs:PutLogEvents",
-                "logs:PutRetentionPolicy",
-            ],
-            [logs, f"{logs}:*"],
-        ),
     ]
+
+
+def _logging_imports(place):
+    """An import writes what it could not read to a log group, with the rights of who asks for it."""
+    groups = f"arn:{place['partition']}:logs:*:{place['account_id']}:log-group:/aws-dynamodb/*"
+    return _allow(
+        "LogImports",
+        [
+            "logs:CreateLogGroup",
+            "logs:CreateLogStream",
+            "logs:DescribeLogGroups",
+            "logs:DescribeLogStreams",
+            "logs:FilterLogEvents",
+            "logs:GetLogEvents",
+            "logs:PutLogEvents",
+            "logs:PutRetentionPolicy",
+        ],
+        [groups, f"{groups}:*"],
+    )
 
 
 def _allow(sid, actions, resource):
