@@ -58,8 +58,8 @@ def drawn(line: str, width: int) -> str:
     """The line as one row of the terminal, behind a bar where it counts."""
     done = fraction_of(line)
     full = 0 if done is None else int(done * _CELLS)
-    bar = "" if done is None else f"[{'#' * full}{'-' * (_CELLS - full)}] "
-    return (bar + line)[: width - 1]
+    cells = "" if done is None else f"[{'#' * full}{'-' * (_CELLS - full)}] "
+    return (cells + line)[: width - 1]
 
 
 class Shown:

@@ -54,9 +54,12 @@ class Run:
 
 
 def names_of(result: Mapping[str, Any]) -> list[str]:
-    """What a task changed, by name, each thing once; '' where it bears none. Of a loop, of each round that changed something."""
+    """What a task changed, by name, each thing once; '' where it bears none. Of a loop, of each round that changed something.
+
+    A module that changes many things in one call returns their names as ``names_changed``.
+    """
     rounds = [each for each in result.get("results") or [result] if isinstance(each, Mapping) and each.get("changed")]
-    return [_name(each.get("invocation")) for each in rounds] or [""]
+    return [name for each in rounds for name in each.get("names_changed") or [_name(each.get("invocation"))]] or [""]
 
 
 def _name(invocation: Any) -> str:

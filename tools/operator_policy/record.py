@@ -89,8 +89,9 @@ BESIDE_RECORDS = {
     "export_schema": {
         "application-autoscaling:DescribeScalingPolicies": ["*"],
     },
-    # What was lost and restored is compared, where it is.
+    # What was lost and restored is compared, where it is. The function is asked to look where a write is not captured yet.
     "dr_test1": {
+        "lambda:InvokeFunction": [f"{_HERE.format('lambda')}:function:stream_to_s3"],
         "sts:AssumeRole": ["arn:${partition}:iam::${account}:role/dynabridge-backup-restore"],
         "dynamodb:DescribeTable": [_SCRATCH],
         "dynamodb:Scan": [_SCRATCH],

@@ -11,6 +11,8 @@ try:
     from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
     from botocore.exceptions import ConnectionError as NoConnection
 except ImportError:
-    BotoCoreError = ClientError = HTTPClientError = NoConnection = Exception
+    BotoCoreError, ClientError, HTTPClientError, NoConnection = (
+        type(name, (Exception,), {}) for name in ("BotoCoreError", "ClientError", "HTTPClientError", "NoConnection")
+    )
 
 __all__ = ["BotoCoreError", "ClientError", "HTTPClientError", "NoConnection"]
