@@ -5,6 +5,9 @@ AWS Lambda Developer Guide, "Understanding the Lambda execution environment life
 kept and reused for the next invocation, also after a handler has raised (only a crash or a timeout resets
 it); log lines belong to the invocation that wrote them, however many there are.
 
+A function knows that it is one by AWS_EXECUTION_ENV ("Defined runtime environment variables"), and so does who reads the
+User-Agent of its calls.
+
 The emulator waits 50 ms for log lines of a handler that writes none, because nothing tells it that there
 will be none; and it ends the worker process at every exception, which costs a cold start at each retry, and
 names every exception Runtime.HandlerError. Here the worker marks the end of an invocation's log, and reports
@@ -20,6 +23,9 @@ from ministack.services import lambda_svc
 
 from ..sides import Side
 
+_SAY_WHERE = """import os, sys
+os.environ["AWS_EXECUTION_ENV"] = "AWS_Lambda_python{}.{}".format(*sys.version_info)
+"""
 END_OF_LOG = "\x1eend of the invocation's log"
 LOG_SECONDS = 1.0
 
@@ -44,7 +50,7 @@ def install(_side: Side) -> None:
     script = lambda_runtime._PYTHON_WORKER_SCRIPT
     if script.count(_ANSWER) != 1:
         raise RuntimeError("the emulator's Python worker is not the one this patch was written for")
-    lambda_runtime._PYTHON_WORKER_SCRIPT = script.replace(
+    lambda_runtime._PYTHON_WORKER_SCRIPT = _SAY_WHERE + script.replace(
         _ANSWER, _ANSWER_AND_MARK.replace("__END_OF_LOG__", repr(END_OF_LOG))
     )
     _patch_worker(lambda_runtime.Worker)

@@ -324,6 +324,10 @@ def test_a_lost_region_answers_nobody_and_counts_who_called(bad_day, unique):
             regional(bad_day, "cn", "s3", "cn-north-1").list_buckets()
         there.list_tables()
         bad_day.client("sg", "dynamodb").list_tables()
+        with pytest.raises(ConnectionClosedError):
+            regional(
+                bad_day, "cn", "sqs", "cn-north-1", user_agent_extra="exec-env/AWS_Lambda_python3.13"
+            ).list_queues()
         counted = {"dynamodb Scan": 2, "dynamodb PutItem": 1, "s3 GET /": 1}
         assert faults_api.calls_of_lost_region(bad_day, "cn", "cn-north-1") == counted
         assert faults_api.calls_of_lost_region(bad_day, "cn", "cn-northwest-1") == {}

@@ -4,7 +4,8 @@
 Which region a call is for, its signature says (the credential scope of its header or of its presigned query), as AWS itself
 goes by it: an endpoint refuses what is signed for another region. Of a region that is lost a client sees no answer at all,
 so the connection is closed instead of answered, which botocore takes for a broken one and tries again. Each such call is
-counted. What is not signed, such as the requests of the tests and of the launcher, gets through.
+counted, but for those of functions: they were at work in the region when it went, or are the peer's sender, which goes on until
+it is told otherwise. What is not signed, such as the requests of the tests and of the launcher, gets through.
 
 In China IAM is signed for cn-north-1, elsewhere for us-east-1: with that region IAM is gone, too.
 """
@@ -18,6 +19,7 @@ from ministack.core.responses import get_region
 from ministack.core.router import extract_signed_region
 
 _SERVICE = re.compile(r"Credential=[^/]+/\d{8}/[^/]+/([^/]+)/aws4_request")
+FUNCTION = "exec-env/AWS_Lambda_"  # botocore's User-Agent in a function
 _down: set[str] = set()
 _calls: dict[str, Counter] = {}
 _lock = threading.Lock()
@@ -82,7 +84,8 @@ def _is_cut_off(request) -> bool:
     with _lock:
         if region not in _down:
             return False
-        _calls[region][_name(request.method, path, headers)] += 1
+        if FUNCTION not in headers.get("user-agent", ""):
+            _calls[region][_name(request.method, path, headers)] += 1
     return True
 
 
