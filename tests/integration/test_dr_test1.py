@@ -69,6 +69,10 @@ def test_a_hundred_thousand_items(deployed_pair, tmp_path):
         (("-e", "confirm=test1", "-e", "items=5"), "items must be a multiple of 4"),
         (("-e", "confirm=test1", "-e", "rate=0"), "the rate above 0"),
         (("-e", "confirm=test1", "-e", "method=full_only"), "it must be apply, merge, or both"),
+        (
+            ("-e", "confirm=test1", "-e", "dr_test1_capture_function=gone"),
+            "Function gone of side cn is not to be found",
+        ),
     ],
 )
 def test_bad_input_is_one_sentence_and_nothing_is_changed(deployed_pair, arguments, words):

@@ -127,7 +127,8 @@ def key_revoked(holder: Side, owner: Side):
 
 @contextlib.contextmanager
 def capture_behind(side: Side):
-    """The capture stands still since an hour: its rule and mapping are off, and its watermark is that old."""
+    """The capture stands still: its rule and mapping are off. Gives what makes its watermark an hour old: a look that had begun
+    before may write it anew some seconds later."""
     events, rule = side.client("events"), {"Name": "dynabridge-capture"}
     place = {"Bucket": captures.bucket_of(side), "Key": key_of_watermark(side.table)}
     events.disable_rule(**rule)
@@ -136,8 +137,7 @@ def capture_behind(side: Side):
             mark = captures.mark_of(side)
             then = int(time.time()) - 3600
             old = replace(mark, since=min(mark.since, then), until=min(mark.until, then))
-            side.client("s3").put_object(**place, Body=json.dumps(old.as_dict()).encode())
-            yield
+            yield lambda: side.client("s3").put_object(**place, Body=json.dumps(old.as_dict()).encode())
             side.client("s3").put_object(**place, Body=json.dumps(mark.as_dict()).encode())
     finally:
         events.enable_rule(**rule)
@@ -160,8 +160,9 @@ def test_everything_that_is_wrong_is_named_at_once(calm, deployed_pair, shelves,
             sg.client("s3").put_object(Bucket=sg.bucket, Key=f"{QUARANTINE}{RECEIVER}/2026/11/20/s/1.json", Body=b"{}")
             shelves["sg"].clear()
             shelves["sg"].put(30)
-            wrong.enter_context(capture_behind(cn))
+            set_back = wrong.enter_context(capture_behind(cn))
             assert run_playbook(deployed_pair, "compare.yml").returncode == 2
+            set_back()
             code, output = status(deployed_pair, PLAIN, "-e", f"json={tmp_path}/status.json")
         calm.at_rest()
     assert code == 2, output
