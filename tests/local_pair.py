@@ -22,6 +22,10 @@ class LocalPair:
     directory: Path
     sides: dict
 
+    def moved(self, side: str, region: str) -> "LocalPair":
+        """The pair as somebody sees it for whom the side is in another region of its account."""
+        return LocalPair(self.directory, self.sides | {side: self.sides[side] | {"region": region}})
+
     def session(self, side: str, **credentials) -> boto3.Session:
         return boto3.Session(
             region_name=self.sides[side]["region"],

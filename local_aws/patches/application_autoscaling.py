@@ -12,7 +12,7 @@ import time
 import uuid
 
 from ministack.core import iam_actions, router
-from ministack.core.responses import AccountRegionScopedDict, error_response_json, json_response
+from ministack.core.responses import AccountRegionScopedDict, error_response_json, get_region, json_response
 from ministack.services import dynamodb
 
 from ..sides import Side
@@ -169,4 +169,4 @@ def _page(what: str, found: list[dict], request: dict) -> dict:
 
 
 def _arn(side: Side, kind: str) -> str:
-    return f"arn:{side.partition}:{SERVICE}:{side.region}:{side.account_id}:{kind}/{uuid.uuid4().hex}"
+    return f"arn:{side.partition}:{SERVICE}:{get_region()}:{side.account_id}:{kind}/{uuid.uuid4().hex}"

@@ -9,6 +9,7 @@ the request on `*`, so that only a policy on everything would do.
 import json
 
 from ministack.core import iam_actions, iam_evaluator
+from ministack.core.responses import get_region
 
 from ..sides import Side
 
@@ -42,4 +43,4 @@ def _names_asked_for(headers: dict, body: bytes) -> list[str]:
 
 
 def _parameter_arn(side: Side, name: str) -> str:
-    return f"arn:{side.partition}:ssm:{side.region}:{side.account_id}:parameter/{name.lstrip('/')}"
+    return f"arn:{side.partition}:ssm:{get_region()}:{side.account_id}:parameter/{name.lstrip('/')}"

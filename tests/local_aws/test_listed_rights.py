@@ -21,7 +21,7 @@ def user(pair, unique):
         iam.put_user_policy(UserName=unique, PolicyName="rights", PolicyDocument=document)
         key = iam.create_access_key(UserName=unique)["AccessKey"]
         secrets = {"access_key": key["AccessKeyId"], "secret_key": key["SecretAccessKey"]}
-        return lambda service: pair.client("cn", service, **secrets)
+        return lambda service, where=pair: where.client("cn", service, **secrets)
 
     return make
 
@@ -33,12 +33,17 @@ def test_get_parameters_asks_for_the_right_to_each_parameter(pair, unique, user)
     for name in names:
         pair.client("cn", "ssm").put_parameter(Name=name, Value="1", Type="String")
     arns = [f"arn:aws-cn:ssm:cn-north-1:100000000001:parameter{name}" for name in names]
-    ssm = user({"Action": "ssm:GetParameters", "Resource": arns[:2]})("ssm")
+    client = user({"Action": "ssm:GetParameters", "Resource": arns[:2]})
+    ssm = client("ssm")
     # WHEN the two are asked for THEN they are given
     assert len(ssm.get_parameters(Names=names[:2])["Parameters"]) == 2
     # and a request with the third among them is refused
     with pytest.raises(ssm.exceptions.ClientError, match="AccessDeniedException"):
         ssm.get_parameters(Names=names)
+    # and so are those of the same names in another region
+    there = client("ssm", pair.moved("cn", "cn-northwest-1"))
+    with pytest.raises(ssm.exceptions.ClientError, match="ssm:cn-northwest-1"):
+        there.get_parameters(Names=names[:2])
 
 
 def test_a_transaction_asks_for_the_rights_of_its_single_writes(pair, unique, user):
