@@ -181,6 +181,12 @@ class Side:
         return None
 
 
+def crosses(writer: Side, reader: Side, key: str, **attributes) -> None:
+    """See that a write on one side arrives on the other."""
+    written = writer.write(key, **attributes)
+    eventually(lambda: reader.item(key) == written)
+
+
 @dataclass
 class Bridge:
     """Both sides; tests write on cn and look at sg, so that both partitions take part."""
@@ -197,8 +203,7 @@ class Bridge:
 
     def replicates(self, key: str, **attributes) -> None:
         """See that a write on cn arrives on sg."""
-        written = self.cn.write(key, **attributes)
-        eventually(lambda: self.sg.item(key) == written)
+        crosses(self.cn, self.sg, key, **attributes)
 
     def at_rest(self, seconds: float = 300.0) -> dict[str, dict]:
         """Wait until both tables are equal in two looks, one after the other; gives their items by key."""

@@ -16,7 +16,7 @@ from dynabridge.digest import encode_item
 from dynabridge.watermark import key_of_watermark, watermark_from
 from tests.docs.test_commands import commands
 from tests.faults_api import calls_of_lost_region, region_down
-from tests.integration.support import Bridge, Side, eventually
+from tests.integration.support import Bridge, Side, crosses, eventually
 from tests.local_pair import REPOSITORY, run_playbook, started_pair
 
 RUNBOOKS = REPOSITORY / "docs" / "runbooks"
@@ -190,15 +190,6 @@ def moved(directory: Path) -> str:
     return str(directory / "local")
 
 
-def replicate(one: Side, other: Side, key: str) -> None:
-    """Rows cross in both directions."""
-    for writer, reader in ((one, other), (other, one)):
-        mine = f"{key} from {writer.region}"
-        written = writer.write(mine)
-        eventually(lambda reader=reader, mine=mine: reader.item(mine), 90)
-        assert reader.item(mine) == written
-
-
 @pytest.mark.long
 def test_region_gone_and_replicating_again(tmp_path):
     """GIVEN a lost region, and a peer that went on WHEN the runbook is followed to its end, and home again THEN the side
@@ -218,8 +209,9 @@ def test_region_gone_and_replicating_again(tmp_path):
             assert calls_of_lost_region(pair, "cn", "cn-north-1") == {}
             there = Side(pair.moved("cn", "cn-northwest-1"), "cn")
             assert {item["PK"]["S"] for item in there.items()} >= {"before", "meanwhile"}
-            replicate(there, bridge.sg, "moved")
-        # The region is back, and its functions have no rights: a row of its last seconds is taken over by hand.
+            crosses(there, bridge.sg, "moved")
+            crosses(bridge.sg, there, "moved and back")
+        # The region is back, and its sender has no rights there: a row of its last seconds is taken over by hand.
         written = bridge.cn.write("last seconds")
         play(bridge, "region_gone", LAST_SECONDS)
         eventually(lambda: there.item("last seconds") == written)
@@ -229,7 +221,8 @@ def test_region_gone_and_replicating_again(tmp_path):
         assert rows["cn-north-1"] == rows["cn-northwest-1"] and len(rows["cn-north-1"]) == 5
         play(bridge, "region_gone", LEFT_REGION, *of_the_move)
         assert there.client("lambda").list_functions()["Functions"] == []
-        replicate(bridge.cn, bridge.sg, "home")
+        crosses(bridge.cn, bridge.sg, "home")
+        crosses(bridge.sg, bridge.cn, "home and back")
 
 
 def test_every_command_of_the_runbooks_is_played(deployed_pair):
